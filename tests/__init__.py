@@ -1,0 +1,1 @@
+"""Tests: unit (no Redis), integration (a real server), support (what both share)."""

@@ -1,0 +1,1 @@
+"""What tests share: waiting, servers, small applications to run workers on."""
