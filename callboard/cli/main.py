@@ -6,6 +6,10 @@ import importlib
 from typing import Any
 
 import click
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from callboard.errors import CallboardError
 
 #: Subcommand -> (where its click command is, what it does in one line). The line is repeated here so that
 #: ``callboard --help`` need not load them all; a test compares it with the command's own.
@@ -38,23 +42,25 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. What Callboard itself refuses ends in ``Error: …`` and exit code 1."""
-        from pydantic import ValidationError
-
-        from callboard.errors import CallboardError
-
         try:
             return super().invoke(ctx)
         except CallboardError as error:
             raise click.ClickException(str(error)) from error
+        except SettingsError as error:
+            raise click.ClickException(f"{error} (is it valid JSON?)") from error
         except ValidationError as error:
+            if error.title != "Settings":
+                raise
             raise click.ClickException(_settings_line(error)) from error
 
 
-def _settings_line(error: Any) -> str:
-    """The first thing that is wrong with the settings, and which one it is."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{error.title}: {where}: {first['msg']}" if where else f"{error.title}: {first['msg']}"
+def _settings_line(error: ValidationError) -> str:
+    """The first thing that is wrong with the settings, by the name of its environment variable."""
+    first = error.errors(include_url=False)[0]
+    if not first["loc"]:
+        return first["msg"]
+    name = str(first["loc"][0]).upper()
+    return f"{name if name.startswith('REDIS_') else 'CALLBOARD_' + name}: {first['msg']}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,97 @@
+"""The command line's frame: what it lists, and what it says when something is refused."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from callboard.catalogue import Catalogue, default_queues
+from callboard.cli.main import COMMANDS, main
+from callboard.cli.queues import _table
+from callboard.verbs.looking import QueueStats
+
+
+def call(*arguments: str, **env: str) -> Result:
+    return CliRunner().invoke(main, arguments, env=env)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+
+    assert command is not None
+    assert command.name == name
+    assert (command.help or "").splitlines()[0] == COMMANDS[name][1]
+
+
+def test_help_lists_every_command() -> None:
+    listed = call("--help").output
+
+    assert all(f"{name} " in listed for name in COMMANDS)
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert call("stage").exit_code == 2
+
+
+def test_redis_away_is_one_line_without_a_traceback() -> None:
+    result = call("queues", REDIS_URL="redis://127.0.0.1:1/0")
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: Redis is not reachable")
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("REDIS_PORT", "99999"), ("CALLBOARD_PREFIX", "a b"), ("CALLBOARD_BEAT_MS", "soon")]
+)
+def test_a_bad_setting_is_called_by_its_variable(variable: str, value: str) -> None:
+    result = call("queues", **{"REDIS_URL": "", variable: value})
+
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: {variable}: ")
+
+
+def test_a_setting_that_is_not_json_is_called_by_its_name() -> None:
+    result = call("queues", REDIS_URL="", CALLBOARD_QUEUES="{")
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert "queues" in result.output
+    assert result.output.count("\n") == 1
+
+
+def stats(queue: str, *, waiting: int = 0, cancelled: int = 0, paused: str = "", age_s: float = 0.0) -> QueueStats:
+    return QueueStats(
+        queue=queue, waiting=waiting, delayed=0, active=0, blocked=0, completed=0, failed=0, cancelled=cancelled,
+        limited=0, outbox=0, paused=bool(paused), paused_since_ms=0, paused_reason=paused, paused_by="",
+        oldest_waiting_age_s=age_s, next_due_ms=0,
+    )  # fmt: skip
+
+
+def shown(*rows: QueueStats, width: int = 120) -> list[str]:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(_table(list(rows), Catalogue(default_queues())))
+    return [" ".join(line.split()) for line in capture.get().splitlines()]
+
+
+def test_the_table_shows_counts_age_and_pause() -> None:
+    assert shown(stats("maintenance", waiting=12_000, paused="disk full", age_s=7_200)) == [
+        "queue waiting delayed active completed failed oldest",
+        "maintenance 12,000 · · · · 2 h paused: disk full",
+    ]
+
+
+def test_a_rare_state_gets_its_column_when_there_is_a_job_in_it() -> None:
+    assert shown(stats("maintenance", cancelled=1))[0] == (
+        "queue waiting delayed active completed failed cancelled oldest"
+    )
+
+
+def test_the_table_of_a_usual_day_fits_80_columns() -> None:
+    lines = shown(*(stats(name) for name in default_queues()), width=80)
+
+    assert not any("…" in line for line in lines)
