@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from callboard.errors import CallboardError
+from callboard.settings import Settings
 
 #: Subcommand -> (where its click command is, what it does in one line). The line is repeated here so that
 #: ``callboard --help`` need not load them all; a test compares it with the command's own.
@@ -57,10 +58,11 @@ class LazyGroup(click.Group):
 def _settings_line(error: ValidationError) -> str:
     """The first thing that is wrong with the settings, by the name of its environment variable."""
     first = error.errors(include_url=False)[0]
-    if not first["loc"]:
-        return first["msg"]
-    name = str(first["loc"][0]).upper()
-    return f"{name if name.startswith('REDIS_') else 'CALLBOARD_' + name}: {first['msg']}"
+    name, *rest = [str(part) for part in first["loc"]] or ["queues"]
+    if name not in Settings.model_fields:  # inside a queue that CALLBOARD_QUEUES describes
+        name, rest = "queues", [name, *rest]
+    variable = name.upper() if name.startswith("redis_") else f"CALLBOARD_{name.upper()}"
+    return ": ".join([variable, *([".".join(rest)] if rest else []), first["msg"].removeprefix("Value error, ")])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

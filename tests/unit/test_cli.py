@@ -45,7 +45,14 @@ def test_redis_away_is_one_line_without_a_traceback() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("REDIS_PORT", "99999"), ("CALLBOARD_PREFIX", "a b"), ("CALLBOARD_BEAT_MS", "soon")]
+    ("variable", "value"),
+    [
+        ("REDIS_PORT", "99999"),
+        ("CALLBOARD_PREFIX", "a b"),
+        ("CALLBOARD_BEAT_MS", "soon"),
+        ("CALLBOARD_QUEUES", '{"a b": {}}'),
+        ("CALLBOARD_QUEUES", '{"maintenance": {"weight": 0}}'),
+    ],
 )
 def test_a_bad_setting_is_called_by_its_variable(variable: str, value: str) -> None:
     result = call("queues", **{"REDIS_URL": "", variable: value})
