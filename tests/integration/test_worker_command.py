@@ -106,10 +106,33 @@ def test_a_stop_signal_ends_every_process(notes: Notes, number: signal.Signals) 
         gone(*(pid for each in ready for pid in (each.worker, each.leader)))
 
 
-def test_a_second_stop_signal_does_not_wait_for_jobs(notes: Notes) -> None:
-    with run(notes, "--processes", "1", "--grace", "600", STUB_APP_HANG="yes") as supervisor:
+def test_a_running_job_finishes_before_its_process_ends(notes: Notes, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    with run(notes, "--processes", "1", STUB_APP_JOB=str(go_on)) as supervisor:
+        notes.wait_for_ready(1)
+        wait_until(lambda: "running" in notes.lines, 10, "the job runs")
+        supervisor.send(signal.SIGTERM)
+        supervisor.wait_for("Shutting down...")
+        go_on.touch()
+
+        assert supervisor.exit_code() == 0
+    assert notes.lines[-1] == "finished", supervisor.output
+
+
+def test_a_job_that_outlives_the_grace_does_not_hold_up_the_end(notes: Notes) -> None:
+    with run(notes, "--processes", "1", "--grace", "0.2", STUB_APP_JOB="/does/not/exist") as supervisor:
         (ready,) = notes.wait_for_ready(1)
-        wait_until(lambda: "running" in notes.lines, 10, "the job that hangs runs")
+        wait_until(lambda: "running" in notes.lines, 10, "the job runs")
+        supervisor.send(signal.SIGTERM)
+
+        supervisor.exit_code()
+        gone(ready.worker, ready.leader)
+
+
+def test_a_second_stop_signal_does_not_wait_for_jobs(notes: Notes) -> None:
+    with run(notes, "--processes", "1", "--grace", "600", STUB_APP_JOB="/does/not/exist") as supervisor:
+        (ready,) = notes.wait_for_ready(1)
+        wait_until(lambda: "running" in notes.lines, 10, "the job runs")
         supervisor.send(signal.SIGTERM)
         supervisor.wait_for("SIGTERM: finishing running jobs")
         supervisor.send(signal.SIGTERM)

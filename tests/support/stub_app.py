@@ -1,15 +1,16 @@
 """A small application without Redis: what supervisor tests run ``dramatiq`` on.
 
 Every worker process that is ready adds a line ``ready SLOT WORKER-PID LEADER-PID`` to the file ``STUB_APP_FILE``.
-With ``STUB_APP_HANG`` set each one also starts a job that does not end by itself, and adds ``running`` when it does.
+With ``STUB_APP_JOB`` set each one also starts a job that adds ``running``, and ``finished`` once that file exists.
 """
 
 import os
-import threading
 from pathlib import Path
 
 import dramatiq
 from dramatiq.brokers.stub import StubBroker
+
+from tests.support.wait import wait_until
 
 
 def note(*words: object) -> None:
@@ -23,8 +24,8 @@ class Announce(dramatiq.Middleware):
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Write the line."""
-        if os.environ.get("STUB_APP_HANG"):
-            hang.send()
+        if os.environ.get("STUB_APP_JOB"):
+            long_job.send()
         note("ready", os.environ["CALLBOARD_WORKER_SLOT"], os.getpid(), os.getppid())
 
 
@@ -32,7 +33,8 @@ dramatiq.set_broker(StubBroker(middleware=[Announce()]))
 
 
 @dramatiq.actor
-def hang() -> None:
-    """A job that only the end of its process ends."""
+def long_job() -> None:
+    """A job that takes as long as the test likes."""
     note("running")
-    threading.Event().wait()
+    wait_until(Path(os.environ["STUB_APP_JOB"]).exists, 600)
+    note("finished")
