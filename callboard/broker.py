@@ -1,0 +1,225 @@
+"""The broker: Dramatiq's API on Callboard's queues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from threading import Event
+from typing import Any
+
+from dramatiq import Actor, Broker, Consumer, Message, MessageProxy, Middleware
+from dramatiq.errors import QueueJoinTimeout
+from dramatiq.middleware import MiddlewareError
+
+from callboard.door import admit
+from callboard.errors import UnknownQueue
+from callboard.results import keep_failure
+from callboard.settings import Settings
+from callboard.store.store import open_store
+from callboard.verbs.add import add
+from callboard.verbs.looking import queue_stats, stats_call
+from callboard.worker.interrupter import guard
+from callboard.worker.job import Job
+from callboard.worker.runtime import WorkerRuntime
+
+
+
+class CallboardBroker(Broker):
+    """A Dramatiq broker whose jobs can be seen and steered.
+
+    ``middleware`` is the whole stack but for the engine's own, which comes first; see ``middleware.stack`` for the
+    platform's. Dramatiq's Retries, TimeLimit and ShutdownNotifications are not needed: retries come from
+    ``middleware.retries``, interrupts from the engine.
+
+    Raises: pydantic.ValidationError when settings do not fit. Nothing is connected before the first call.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, middleware: Iterable[Middleware] = ()) -> None:
+        self.settings = settings or Settings()
+        self.catalogue = self.settings.catalogue
+        self.store = open_store(self.settings)
+        self.runtime = WorkerRuntime()
+        self._hooks: dict[str, list[Callable[..., Any]]] = {}
+        super().__init__(middleware=[])
+        self.add_middleware(self.runtime)
+        for each in middleware:
+            self.add_middleware(each)
+
+    # Middleware
+
+    def add_middleware(
+        self,
+        middleware: Middleware,
+        *,
+        before: type[Middleware] | None = None,
+        after: type[Middleware] | None = None,
+    ) -> None:
+        """As Dramatiq's."""
+        super().add_middleware(middleware, before=before, after=after)
+        self._hooks.clear()
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """As Dramatiq's, calling only the hooks that a middleware overrides."""
+        name = "before_" + signal
+        for hook in self._hooks.get(name) or self._find_hooks(name):
+            try:
+                hook(self, *args, **kwargs)
+            except MiddlewareError:
+                raise
+            except Exception:
+                self.logger.critical("Unexpected failure in %s of %r.", name, hook, exc_info=True)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """As Dramatiq's, calling only the hooks that a middleware overrides."""
+        name = "after_" + signal
+        if signal in ("process_message", "skip_message"):
+            args[0].committing = True
+        for hook in self._hooks.get(name) or self._find_hooks(name):
+            try:
+                hook(self, *args, **kwargs)
+            except Exception:
+                self.logger.critical("Unexpected failure in %s of %r.", name, hook, exc_info=True)
+
+    def _find_hooks(self, name: str) -> list[Callable[..., Any]]:
+        empty = getattr(Middleware, name, None)
+        in_order = self.middleware if name.startswith("before_") else list(reversed(self.middleware))
+        hooks = [getattr(m, name) for m in in_order if getattr(type(m), name, None) is not empty or name in vars(m)]
+        self._hooks[name] = hooks
+        return hooks
+
+    # Declaring
+
+    def declare_actor(self, actor: Actor[Any, Any]) -> None:
+        """Declare an actor on a queue of the catalogue. Its function can be interrupted when a worker runs it.
+
+        Raises: UnknownQueue.
+        """
+        actor.fn = guard(actor.fn, self.runtime.interrupter, self.runtime.current_job)
+        super().declare_actor(actor)
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue of the catalogue. Idempotent.
+
+        Raises: UnknownQueue.
+        """
+        if queue_name not in self.queues:
+            _ = self.catalogue[queue_name]
+            self.emit_before("declare_queue", queue_name)
+            self.queues[queue_name] = None
+            self.emit_after("declare_queue", queue_name)
+
+    # Sending
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Add a job; ``delay`` in ms.
+
+        Between an actor's return and its ack, on its own thread, the message joins the attempt's finish: it is added
+        together with it, by the attempt that holds the token, or not at all.
+
+        Raises: UnknownQueue, InvalidOption, PayloadInvalid, PayloadTooLarge, QueueFull: nothing was added;
+        StoreUnavailable: Redis did not answer within ``add_timeout_s``.
+        """
+        job = self.runtime.current_job()
+        if job is not None and job.committing:
+            self._enqueue_with_finish(job, message, delay)
+            return message
+        spec = self.catalogue[message.queue_name]
+        self.emit_before("enqueue", message, delay)
+        admitted = self._admit(message, delay)
+        add(self.store, spec, [admitted])
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def _admit(self, message: Message[Any], delay: int | None) -> Any:
+        actor = self.actors.get(message.actor_name)
+        return admit(
+            self.catalogue[message.queue_name], message.actor_name, message.args, message.kwargs, message.options,
+            message.message_id, actor_priority=actor.priority if actor else 0, delay_ms=delay,
+            timestamp=message.message_timestamp,
+        )  # fmt: skip
+
+    def _enqueue_with_finish(self, job: Job, message: Message[Any], delay: int | None) -> None:
+        if message.message_id == job.message_id and message.queue_name == job.queue_name:
+            # A middleware sends the job itself again, as Dramatiq's own Retries does: that is a retry.
+            job.outcome, job.delay_ms = "r", delay or 0
+            return
+        self.emit_before("enqueue", message, delay)
+        new = self._admit(message, delay)
+        row = (message.queue_name, new.stored_id, new.payload, new.priority, new.workspace, new.delay_ms)
+        job.outbox = [*(job.outbox or ()), row]
+        self.emit_after("enqueue", message, delay)
+
+    # Consuming
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> Consumer:
+        """A consumer of ``queue_name``. ``prefetch`` is ignored: the pump decides how much is fetched.
+
+        Raises: UnknownQueue when the queue was not declared.
+        """
+        if queue_name not in self.queues:
+            raise UnknownQueue(f"queue {queue_name!r} was not declared on this broker")
+        return _Consumer(self, queue_name, timeout)
+
+    def close(self) -> None:
+        """End the worker side of this process, if any (last flush, at most 5 s), and close connections."""
+        self.runtime.close()
+        self.store.close()
+
+    # For tests and scripts
+
+    def join(self, queue_name: str, *, timeout: int | None = None) -> None:
+        """Wait until no job of the queue is waiting, delayed or active; ``timeout`` in ms.
+
+        Raises: QueueJoinTimeout.
+        """
+        left = (timeout or 2**31) / 1000
+        pause = 0.02
+        while True:
+            name = self.catalogue[queue_name].name
+            stats = queue_stats(name, self.store.call(*stats_call(name)))
+            if not (stats.waiting or stats.delayed or stats.active):
+                return
+            if left <= 0:
+                raise QueueJoinTimeout(f"queue {queue_name!r} still has jobs after {timeout} ms")
+            Event().wait(pause)
+            left -= pause
+
+
+class _Consumer(Consumer):
+    """What Dramatiq's ConsumerThread holds. Jobs do not come through it: the pump hands them to the thread's
+    ``handle_message`` directly, which spares a thread switch a job. Ends go through it; it never raises."""
+
+    def __init__(self, broker: CallboardBroker, queue_name: str, timeout: int) -> None:
+        self._runtime = broker.runtime
+        self._broker = broker
+        self._queue_name = queue_name
+        self._timeout_s = timeout / 1000
+        self._attached = False
+        self._closed = Event()
+
+    def __next__(self) -> MessageProxy | None:
+        if not self._attached:
+            # Only now does the thread hold this consumer, so that an ack can reach it.
+            self._attached = True
+            self._runtime.attach(self._queue_name)
+        self._closed.wait(self._timeout_s)
+        return None
+
+    def ack(self, message: MessageProxy) -> None:
+        assert isinstance(message, Job)
+        self._runtime.end(message)
+
+    def nack(self, message: MessageProxy) -> None:
+        assert isinstance(message, Job)
+        if message.outcome is None:
+            keep_failure(self._broker, message)
+        self._runtime.end(message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        jobs = [message for message in messages if isinstance(message, Job)]
+        if jobs:
+            self._runtime.pump.give_back(jobs)
+
+    def close(self) -> None:
+        self._closed.set()
+
+

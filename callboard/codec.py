@@ -1,0 +1,58 @@
+"""Messages as bytes in Redis.
+
+The payload holds what never changes: actor, arguments, options and time, with empty parts left out. The queue is in the
+key and the id is the field's name, so neither is repeated. Dramatiq's global encoder is used, so a deployment that set
+one (``dramatiq.set_encoder``) keeps it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dramatiq.message import Message, get_encoder
+
+from callboard.errors import PayloadInvalid
+
+#: What decode_payload gives: actor, args, kwargs, options, timestamp (ms).
+Parts = tuple[str, tuple[Any, ...], dict[str, Any], dict[str, Any], int]
+
+
+def encode_payload(
+    actor: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any], timestamp: int
+) -> bytes:
+    """The stored form of a message.
+
+    Raises: PayloadInvalid when the encoder cannot take the arguments.
+    """
+    body: dict[str, Any] = {"a": actor, "t": timestamp}
+    if args:
+        body["p"] = args
+    if kwargs:
+        body["k"] = kwargs
+    if options:
+        body["o"] = options
+    try:
+        return get_encoder().encode(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadInvalid(f"the payload for {actor!r} cannot be stored: {error}") from error
+
+
+def decode_payload(data: bytes) -> Parts:
+    """The parts of a stored message.
+
+    Raises: ValueError when the bytes are not a stored message.
+    """
+    try:
+        body = get_encoder().decode(data)
+        return body["a"], tuple(body.get("p", ())), body.get("k", {}), body.get("o", {}), int(body["t"])
+    except Exception as error:
+        raise ValueError(f"the stored message cannot be decoded: {error}") from error
+
+
+def to_message(queue: str, job_id: str, parts: Parts) -> Message[Any]:
+    """Dramatiq's message of a stored job."""
+    actor, args, kwargs, options, timestamp = parts
+    return Message(
+        queue_name=queue, actor_name=actor, args=args, kwargs=kwargs, options=options, message_id=job_id,
+        message_timestamp=timestamp,
+    )  # fmt: skip

@@ -1,0 +1,121 @@
+"""The door: every way to add a job passes here. What is not right is refused before anything reaches Redis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from callboard.catalogue import QueueSpec
+from callboard.codec import encode_payload
+from callboard.errors import InvalidOption, PayloadTooLarge
+from callboard.ids import check_id, pack_id
+from callboard.verbs.add import NewJob
+
+MIN_PRIORITY, MAX_PRIORITY = 1, 1000
+
+#: A delay beyond this is taken for a mistake in units (ms).
+MAX_DELAY_MS = 10 * 366 * 24 * 3600 * 1000
+
+MAX_WORKSPACE = 128
+MAX_TAGS = 20
+
+#: Options that are checked here: name -> (type, smallest, largest).
+_NUMBERS: dict[str, tuple[type | tuple[type, ...], float, float]] = {
+    "max_attempts": (int, 1, 1000),
+    "max_retries": (int, 0, 1000),
+    "time_limit": ((int, float), 1, float("inf")),
+    "backoff_base_ms": (int, 0, MAX_DELAY_MS),
+    "backoff_cap_ms": (int, 0, MAX_DELAY_MS),
+    "min_backoff": (int, 0, MAX_DELAY_MS),
+    "max_backoff": (int, 0, MAX_DELAY_MS),
+}
+
+
+def admit(
+    spec: QueueSpec,
+    actor: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: Mapping[str, Any],
+    job_id: str,
+    *,
+    actor_priority: int = 0,
+    delay_ms: float | None = None,
+    run_at: datetime | None = None,
+    timestamp: int | None = None,
+) -> NewJob:
+    """Check and encode one job for queue ``spec``.
+
+    ``options`` are the job's (priority, workspace, tags, max_attempts …); those of value None are as if not given.
+    ``delay_ms`` counts from the add, ``run_at`` is a time with a zone; at most one of them.
+
+    Raises: InvalidOption, PayloadInvalid, PayloadTooLarge, naming the field and what is allowed.
+    """
+    kept = {name: value for name, value in options.items() if value is not None}
+    priority = _priority(kept.pop("priority", None), actor_priority, spec)
+    workspace = kept.pop("workspace", "")
+    kept.pop("eta", None)
+    _check_workspace(workspace)
+    if kept:
+        _check_options(kept)
+    delay, due = _when(delay_ms, run_at)
+    if timestamp is None:
+        timestamp = int(time.time() * 1000)
+    payload = encode_payload(actor, args, kwargs, kept, timestamp)
+    if len(payload) > spec.max_payload_bytes:
+        raise PayloadTooLarge(
+            f"the payload is {len(payload)} bytes; queue {spec.name!r} takes {spec.max_payload_bytes}. "
+            "Store the data elsewhere and send a reference to it."
+        )
+    return NewJob(pack_id(check_id(job_id)), payload, priority, workspace, delay, due)
+
+
+def _priority(asked: Any, actor_priority: int, spec: QueueSpec) -> int:
+    if not asked or asked is True:
+        if asked is True:
+            raise InvalidOption("priority True is not an integer within 1…1000")
+        return actor_priority or spec.priority
+    if not isinstance(asked, int) or not MIN_PRIORITY <= asked <= MAX_PRIORITY:
+        raise InvalidOption(f"priority {asked!r} is not an integer within {MIN_PRIORITY}…{MAX_PRIORITY}")
+    return int(asked)
+
+
+def _check_workspace(workspace: Any) -> None:
+    if not isinstance(workspace, str) or len(workspace) > MAX_WORKSPACE or any(c < " " for c in workspace):
+        raise InvalidOption(f"workspace is not a string of at most {MAX_WORKSPACE} printable characters")
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
+        if name in _NUMBERS:
+            kind, least, most = _NUMBERS[name]
+            if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+                raise InvalidOption(f"{name} {value!r} is not a number within {least:g}…{most:g}")
+    backoff = options.get("backoff")
+    if backoff is not None and backoff not in ("fixed", "exponential"):
+        raise InvalidOption(f"backoff {backoff!r} is neither 'fixed' nor 'exponential'")
+    tags = options.get("tags")
+    if tags is not None and (
+        not isinstance(tags, (list, tuple)) or len(tags) > MAX_TAGS or not all(isinstance(t, str) and t for t in tags)
+    ):
+        raise InvalidOption(f"tags are not a list of at most {MAX_TAGS} strings")
+
+
+def _when(delay_ms: float | None, run_at: datetime | None) -> tuple[int, int]:
+    """(delay in ms, due in ms since the epoch); a due of 0 means: use the delay."""
+    if run_at is not None:
+        if delay_ms is not None:
+            raise InvalidOption("give either delay or run_at, not both")
+        if not isinstance(run_at, datetime) or run_at.tzinfo is None:
+            raise InvalidOption("run_at is not a datetime with a time zone")
+        due = int(run_at.timestamp() * 1000)
+        if due > (time.time() * 1000) + MAX_DELAY_MS:
+            raise InvalidOption("run_at is more than ten years ahead")
+        return 0, max(due, 1)
+    if delay_ms is None:
+        return 0, 0
+    if isinstance(delay_ms, bool) or not isinstance(delay_ms, (int, float)) or not 0 <= delay_ms <= MAX_DELAY_MS:
+        raise InvalidOption(f"delay {delay_ms!r} ms is not within 0…{MAX_DELAY_MS} ms (ten years)")
+    return int(delay_ms), 0

@@ -1,0 +1,90 @@
+"""Every error that Callboard raises, as one tree.
+
+::
+
+    CallboardError
+    ├── BadRequest                    the caller's input is at fault; nothing was added or changed
+    │   ├── UnknownQueue
+    │   ├── UnknownActor
+    │   ├── InvalidOption             priority, delay, id … out of range
+    │   ├── PayloadInvalid            not JSON, or not what the actor takes
+    │   └── PayloadTooLarge
+    ├── QueueFull                     the queue is at its ``max_length``
+    ├── QueueClosed                   the queue is being obliterated
+    ├── JobNotFound
+    ├── StoreUnavailable              Redis did not answer in time (also a ``BrokerConnectionError``)
+    ├── StoreRefused                  Redis answered that it takes no writes (memory, disk, replica)
+    └── FormatMismatch                the data in Redis was written by an incompatible version
+    PermanentError                    raised *by actors*: fail this job now, do not retry
+    LeaseLost                         raised *into actors*: the job belongs to another worker by now
+
+The docstring of a class is its default message, so it says what to do.
+"""
+
+from __future__ import annotations
+
+from dramatiq.errors import ActorNotFound, BrokerConnectionError, QueueNotFound
+from dramatiq.threading import Interrupt
+
+
+class CallboardError(Exception):
+    """Something went wrong in Callboard."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class BadRequest(CallboardError):
+    """The request is not valid; nothing was changed. Correct the input and call again."""
+
+
+class UnknownQueue(BadRequest, QueueNotFound):
+    """No queue of that name is in the catalogue. Check the name, or add the queue to the catalogue."""
+
+
+class UnknownActor(BadRequest, ActorNotFound):
+    """No worker has published an actor of that name. Check the name, or start a worker that has it."""
+
+
+class InvalidOption(BadRequest):
+    """An option of the job is out of range. Correct the option and add the job again."""
+
+
+class PayloadInvalid(BadRequest):
+    """The payload cannot be stored as JSON or does not fit its actor. Correct the named field."""
+
+
+class PayloadTooLarge(BadRequest):
+    """The payload is over the limit. Store the data elsewhere and send a reference to it."""
+
+
+class QueueFull(CallboardError):
+    """The queue holds as many jobs as it may. Add again later, or raise the queue's ``max_length``."""
+
+
+class QueueClosed(CallboardError):
+    """The queue is being obliterated and takes no jobs."""
+
+
+class JobNotFound(CallboardError):
+    """No job of that id is in the queue: it never was, or its retention has passed."""
+
+
+class StoreUnavailable(CallboardError, BrokerConnectionError):
+    """Redis did not answer in time. The call may have taken effect; repeat it with the same job id."""
+
+
+class StoreRefused(CallboardError):
+    """Redis takes no writes (memory or disk full, or a read-only replica). Nothing was changed."""
+
+
+class FormatMismatch(CallboardError):
+    """The data in Redis was written by an incompatible version of Callboard."""
+
+
+class PermanentError(Exception):
+    """Raised by an actor whose job can never succeed: it fails at once, whatever attempts are left."""
+
+
+class LeaseLost(Interrupt):
+    """Raised into an actor whose job was given to another worker: what it still does would be refused."""

@@ -1,0 +1,69 @@
+"""All Redis keys, in one place.
+
+A queue has a fixed set of keys under one hash tag, ``callboard:{email-notifications}:waiting`` for example: a script
+touches one slot and can declare every key that it uses. No key is named after a job.
+"""
+
+from __future__ import annotations
+
+#: What each key of a queue holds. Lua headers name keys by these words; ``store.scripts`` turns them into full names.
+QUEUE_KEYS: dict[str, str] = {
+    "payload": "hash: job id -> encoded payload, written once",
+    "record": "hash: job id -> packed record (see records.py)",
+    "waiting": "zset: job id by priority * 2^43 + tag",
+    "held": "zset: job id by the same score; its turn came while a limit was used up",
+    "delayed": "zset: job id by due time (ms)",
+    "blocked": "zset: job id by the time it was blocked (ms)",
+    "active": "zset: job id by lease expiry (ms)",
+    "completed": "zset: job id by end time (ms)",
+    "failed": "zset: job id by end time (ms)",
+    "cancelled": "zset: job id by end time (ms)",
+    "attempts": "hash: job id -> packed list of finished attempts",
+    "logs": "hash: job id -> packed list of log lines",
+    "results": "hash: job id -> encoded result",
+    "expiry": "zset: job id by the time its result expires (ms)",
+    "dedup": "hash: dedup key -> packed holder",
+    "children": "hash: parent job id -> packed state of its children",
+    "meta": "hash: paused, reason, format, next outbox number, lone claim …",
+    "totals": "hash: counters that survive crashes (added, completed, failed …)",
+    "tags": "hash: fair-share tags: 'v<priority>' and 'w<priority>:<workspace>'",
+    "limits": "hash: rate and concurrency limits, by queue and workspace",
+    "usage": "hash: what is used of each limit",
+    "events": "stream: one entry a batch",
+    "history": "hash: '<minute>:<what>' -> count",
+    "outbox": "zset: packed message for a queue, by number",
+    "sources": "hash: source queue -> number of the last message taken from its outbox",
+    "ticks": "hash: schedule -> last tick added (ms)",
+    "calls": "hash: caller -> packed answer of its last call, for a resend",
+    "wake": "list: at most one mark: there is startable work",
+}
+
+#: Keys of the deployment, under a hash tag of their own.
+DEPLOYMENT_KEYS: dict[str, str] = {
+    "workers": "hash: worker id -> packed record of the process",
+    "beats": "zset: worker id by last heartbeat (ms)",
+    "actors": "hash: actor name -> JSON (queue, options)",
+}
+
+#: The hash tag of the deployment's keys. No queue can have this name: queue names begin with a letter or underscore.
+DEPLOYMENT_TAG = "0"
+
+
+def queue_key(prefix: str, queue: str, name: str) -> str:
+    """The full name of key ``name`` of ``queue``.
+
+    Raises: KeyError when no queue has such a key.
+    """
+    if name not in QUEUE_KEYS:
+        raise KeyError(name)
+    return f"{prefix}:{{{queue}}}:{name}"
+
+
+def deployment_key(prefix: str, name: str) -> str:
+    """The full name of the deployment's key ``name``.
+
+    Raises: KeyError when the deployment has no such key.
+    """
+    if name not in DEPLOYMENT_KEYS:
+        raise KeyError(name)
+    return f"{prefix}:{{{DEPLOYMENT_TAG}}}:{name}"

@@ -1,0 +1,75 @@
+"""Delivery of outboxes: messages that a finish left for other queues reach them once and in order.
+
+A message waits in its source queue's outbox, written by the same script that committed the finish. Any worker process
+delivers it: read from the head, add to the target under the source's numbers, then end it at the source. The target
+keeps the last number per source and passes over what it has, so delivering twice adds once, even long after the job has
+been trimmed. A message that its target refuses for good ends with its reason and blocks nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgpack
+
+from callboard.catalogue import Catalogue
+from callboard.errors import BadRequest, QueueClosed, QueueFull, StoreRefused, StoreUnavailable, UnknownQueue
+from callboard.store.store import Store
+from callboard.verbs.add import MAX_BATCH_BYTES, MAX_BATCH_JOBS, deliver
+
+logger = logging.getLogger("callboard.outbox")
+
+#: Messages read from an outbox at once.
+_READ = 200
+
+
+def deliver_outbox(store: Store, catalogue: Catalogue, source: str) -> int:
+    """Deliver what is in the outbox of ``source``; targets that cannot be reached now are left for later.
+
+    Returns: how many messages ended. Raises: StoreUnavailable when the source itself cannot be reached.
+    """
+    after, ended = 0, 0
+    unreachable: set[str] = set()
+    while True:
+        rows = store.call("outbox_read", source, (after, _READ))
+        if not rows:
+            return ended
+        messages = [msgpack.unpackb(row, raw=True) for row in rows]
+        after = messages[-1][0]
+        by_target: dict[str, list[list[Any]]] = {}
+        for message in messages:
+            by_target.setdefault(message[1].decode(), []).append(message)
+        for target, for_target in by_target.items():
+            if target in unreachable:
+                continue
+            try:
+                ended += _deliver_to(store, catalogue, source, target, for_target)
+            except (StoreUnavailable, StoreRefused) as error:
+                logger.warning("outbox of %s: %s cannot be reached now: %s", source, target, error)
+                unreachable.add(target)
+
+
+def _deliver_to(store: Store, catalogue: Catalogue, source: str, target: str, messages: list[list[Any]]) -> int:
+    ended = 0
+    while messages:
+        batch, size = [], 0
+        while messages and len(batch) < MAX_BATCH_JOBS and (not batch or size + len(messages[0][3]) <= MAX_BATCH_BYTES):
+            size += len(messages[0][3])
+            batch.append(messages.pop(0))
+        refused = _deliver_batch(store, catalogue, source, target, batch)
+        numbers = msgpack.packb([message[0] for message in batch])
+        packed = msgpack.packb([[message[2], refused] for message in batch] if refused else [])
+        ended += store.call("outbox_end", source, (numbers, packed, store.settings.events_max))
+    return ended
+
+
+def _deliver_batch(store: Store, catalogue: Catalogue, source: str, target: str, batch: list[list[Any]]) -> str:
+    """Add a batch to its target. Returns: '' or the reason for which the target refuses it for good."""
+    rows = [(m[2], m[3], m[4], m[5], 0, m[6], m[0]) for m in batch]
+    try:
+        deliver(store, catalogue[target], source, rows)
+    except (QueueFull, QueueClosed, UnknownQueue, BadRequest) as error:
+        logger.error("outbox of %s: %d messages for %s were refused: %s", source, len(batch), target, error)
+        return str(error)
+    return ""

@@ -1,0 +1,220 @@
+"""QueueService: send and see jobs without importing actors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from callboard.catalogue import Priority, QueueSpec
+from callboard.door import admit
+from callboard.errors import CallboardError, InvalidOption
+from callboard.ids import new_id
+from callboard.records import JobView
+from callboard.registry import ActorRegistry
+from callboard.settings import Settings
+from callboard.store.store import Store, open_store
+from callboard.verbs import fleet, looking
+from callboard.verbs.add import ADDED, MAX_BATCH_BYTES, MAX_BATCH_JOBS, NewJob, add
+from callboard.verbs.looking import JobPage, QueueStats
+
+
+@dataclass(frozen=True, slots=True)
+class AddResult:
+    """What became of one job: ``status`` is "added", or "duplicate" when a job of that id exists (nothing changed)."""
+
+    id: str
+    queue: str
+    status: str
+
+
+@dataclass(slots=True)
+class JobSpec:
+    """One job of :meth:`QueueService.add_jobs`. ``delay`` in seconds; ``run_at`` with a time zone."""
+
+    actor: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    delay: float | None = None
+    run_at: datetime | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class PartlyAdded(CallboardError):
+    """A call of several batches failed on the way: ``landed`` has the results of the batches that were added."""
+
+    def __init__(self, landed: list[AddResult], total: int, cause: Exception) -> None:
+        super().__init__(f"{len(landed)} of {total} jobs were added, then: {cause}")
+        self.landed = landed
+
+
+class QueueService:
+    """Operations on the queues of a deployment.
+
+    Every method takes the queue's name first and raises ``UnknownQueue`` when the catalogue has no such queue,
+    ``StoreUnavailable`` when Redis does not answer in time.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, store: Store | None = None) -> None:
+        self.settings = settings or Settings()
+        self.catalogue = self.settings.catalogue
+        self.store = store or open_store(self.settings)
+        self._registry = ActorRegistry(self.store)
+
+    def close(self) -> None:
+        """Close the connections to Redis."""
+        self.store.close()
+
+    # Adding
+
+    def add_job(
+        self,
+        queue: str,
+        actor: str,
+        payload: dict[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        delay: float | None = None,
+        run_at: datetime | None = None,
+        **options: Any,
+    ) -> AddResult:
+        """Add one job; ``payload`` becomes the actor's keyword arguments.
+
+        ``delay`` is in seconds, ``run_at`` a datetime with a zone. ``options``: priority (1…1000, lower runs first),
+        workspace, tags, max_attempts, backoff, backoff_base_ms, backoff_cap_ms, time_limit (ms).
+
+        Raises: UnknownActor, InvalidOption, PayloadInvalid, PayloadTooLarge, QueueFull; nothing was added then.
+        """
+        spec = self.catalogue[queue]
+        job_id, job = self._admit(spec, JobSpec(actor, payload or {}, id, delay, run_at, options))
+        code = add(self.store, spec, [job])
+        return AddResult(job_id, queue, "added" if code == ADDED else "duplicate")
+
+    def add_jobs(self, queue: str, jobs: Iterable[JobSpec]) -> list[AddResult]:
+        """Add many jobs, in batches of at most 250 jobs and 1 MiB, each added as a whole or not at all.
+
+        All jobs are checked before the first is added.
+
+        Raises: as :meth:`add_job`; PartlyAdded when a later batch failed, with the results of those that landed.
+        """
+        spec = self.catalogue[queue]
+        admitted = [self._admit(spec, job) for job in jobs]
+        results: list[AddResult] = []
+        for batch in _batches(admitted):
+            try:
+                codes = add(self.store, spec, [job for _, job in batch])
+            except CallboardError as error:
+                if not results:
+                    raise
+                raise PartlyAdded(results, len(admitted), error) from error
+            results += [
+                AddResult(job_id, queue, "added" if code == ADDED else "duplicate")
+                for (job_id, _), code in zip(batch, codes, strict=True)
+            ]
+        return results
+
+    def add_high_priority_job(self, queue: str, actor: str, payload: dict[str, Any], **options: Any) -> AddResult:
+        """:meth:`add_job` at priority HIGH."""
+        return self.add_job(queue, actor, payload, priority=Priority.HIGH, **options)
+
+    def add_low_priority_job(self, queue: str, actor: str, payload: dict[str, Any], **options: Any) -> AddResult:
+        """:meth:`add_job` at priority LOW."""
+        return self.add_job(queue, actor, payload, priority=Priority.LOW, **options)
+
+    def add_delayed_job(
+        self, queue: str, actor: str, payload: dict[str, Any], delay: float, **options: Any
+    ) -> AddResult:
+        """:meth:`add_job`, to run ``delay`` seconds from now."""
+        return self.add_job(queue, actor, payload, delay=delay, **options)
+
+    def _admit(self, spec: QueueSpec, job: JobSpec) -> tuple[str, NewJob]:
+        published = self._registry.find(job.actor, spec.name)
+        job_id = new_id() if job.id is None else job.id
+        if job.delay is not None and (isinstance(job.delay, bool) or not isinstance(job.delay, (int, float))):
+            raise InvalidOption(f"delay {job.delay!r} is not a number of seconds")
+        delay_ms = None if job.delay is None else job.delay * 1000
+        admitted = admit(
+            spec, job.actor, (), job.payload, job.options, job_id,
+            actor_priority=published.get("priority", 0), delay_ms=delay_ms, run_at=job.run_at,
+        )  # fmt: skip
+        return job_id, admitted
+
+    # Seeing
+
+    def get_job(self, queue: str, job_id: str) -> JobView:
+        """One job with its attempts.
+
+        Raises: JobNotFound when it never was or its retention has passed; InvalidOption when it cannot be an id.
+        """
+        return looking.get_job(self.store, self.catalogue[queue].name, job_id)
+
+    def get_queue_stats(self, queue: str) -> QueueStats:
+        """Counts a state, paused, the oldest waiting job's age, totals."""
+        name = self.catalogue[queue].name
+        verb, _, args = looking.stats_call(name)
+        return looking.queue_stats(name, self.store.call(verb, name, args))
+
+    def get_all_queue_stats(self) -> list[QueueStats]:
+        """The stats of every queue, in catalogue order, in one round trip."""
+        replies = self.store.pipeline([looking.stats_call(name) for name in self.catalogue])
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return [looking.queue_stats(name, reply) for name, reply in zip(self.catalogue, replies, strict=True)]
+
+    def get_waiting_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
+        """A page of the waiting jobs, in the order in which they will run."""
+        return looking.list_jobs(self.store, self.catalogue[queue].name, "waiting", limit=limit, cursor=cursor)
+
+    def get_delayed_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
+        """A page of the delayed and retrying jobs, next due first."""
+        return looking.list_jobs(self.store, self.catalogue[queue].name, "delayed", limit=limit, cursor=cursor)
+
+    def get_active_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
+        """A page of the jobs that run or were handed to a worker."""
+        return looking.list_jobs(self.store, self.catalogue[queue].name, "active", limit=limit, cursor=cursor)
+
+    def get_completed_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
+        """A page of the completed jobs, newest first."""
+        return looking.list_jobs(self.store, self.catalogue[queue].name, "completed", limit=limit, cursor=cursor)
+
+    def get_failed_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
+        """A page of the failed jobs, newest first."""
+        return looking.list_jobs(self.store, self.catalogue[queue].name, "failed", limit=limit, cursor=cursor)
+
+    def get_workers(self) -> list[fleet.WorkerRecord]:
+        """The worker processes heard of within the last ten minutes."""
+        return fleet.workers(self.store)
+
+    # Steering
+
+    def pause_queue(self, queue: str, reason: str = "", by: str = "") -> bool:
+        """Stop starting jobs of ``queue``; running ones finish and adds still land. Idempotent.
+
+        Takes effect in every worker within one second.
+
+        Returns: True if this call paused it, False if it was paused already.
+        """
+        return looking.pause(self.store, self.catalogue[queue].name, reason, by)
+
+    def resume_queue(self, queue: str) -> bool:
+        """Start jobs of ``queue`` again. Returns True if this call resumed it, False if it was not paused."""
+        return looking.resume(self.store, self.catalogue[queue].name)
+
+
+def _batches(admitted: Sequence[tuple[str, NewJob]]) -> Iterable[list[tuple[str, NewJob]]]:
+    batch: list[tuple[str, NewJob]] = []
+    size = 0
+    for pair in admitted:
+        weight = len(pair[1].payload)
+        if batch and (len(batch) == MAX_BATCH_JOBS or size + weight > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(pair)
+        size += weight
+    if batch:
+        yield batch
+
+
+__all__ = ["AddResult", "JobSpec", "PartlyAdded", "QueueService"]

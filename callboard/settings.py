@@ -1,0 +1,72 @@
+"""Settings of a deployment, read from the environment once and passed on explicitly."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from callboard.catalogue import Catalogue, QueueSpec, default_queues
+
+
+class Settings(BaseSettings):
+    """What the engine can be told. Every field is an environment variable (docs/reference/settings.md).
+
+    Raises: pydantic.ValidationError, naming the variable, when a value does not fit.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CALLBOARD_", extra="ignore", frozen=True, populate_by_name=True)
+
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("redis_url", "REDIS_URL"),
+        description="redis://, rediss://, redis+sentinel://host:port,…/service or redis+cluster://host:port",
+    )
+    redis_host: str = Field("127.0.0.1", validation_alias=AliasChoices("redis_host", "REDIS_HOST"))
+    redis_port: int = Field(6379, validation_alias=AliasChoices("redis_port", "REDIS_PORT"), ge=1, le=65535)
+    redis_password: SecretStr | None = Field(None, validation_alias=AliasChoices("redis_password", "REDIS_PASSWORD"))
+    prefix: str = Field("callboard", pattern=r"^[A-Za-z0-9._-]{1,32}$", description="first part of every Redis key")
+    queues: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="JSON: changes to queues of the catalogue, or new ones, by name; null values are not allowed",
+    )
+    only_queues: bool = Field(False, description="the catalogue is CALLBOARD_QUEUES alone, without the default ten")
+    add_timeout_s: float = Field(5.0, gt=0, description="how long an add waits for Redis before it raises")
+    connect_timeout_s: float = Field(2.0, gt=0)
+    socket_timeout_s: float = Field(5.0, gt=0, description="how long one call waits for its reply")
+    beat_ms: int = Field(500, ge=50, le=10_000, description="every worker process calls at least this often")
+    sweep_ms: int = Field(5_000, ge=100, le=15_000, description="how often expired leases are looked for")
+    reserve_ms: int = Field(20, ge=0, le=1_000, description="work reserved ahead, as time at the recent rate; 0: none")
+    reserve_hold_ms: int = Field(50, ge=1, le=10_000, description="what has not started after this goes back")
+    events_max: int = Field(2_000, ge=10, description="entries kept in each queue's event stream (about)")
+    attempts_kept: int = Field(20, ge=1, le=100, description="finished attempts kept with a job")
+    traceback_max: int = Field(4_000, ge=0, description="characters of an attempt's traceback that are kept")
+    result_max_bytes: int = Field(256 * 1024, ge=1, description="encoded size of one stored result")
+    attempt_log: Literal["json", "off"] = Field("json", description="one line a finished attempt on stderr's descriptor")
+    gil_watchdog: bool = Field(True, description="end a process whose leases could not be renewed for four leases")
+
+    @model_validator(mode="after")
+    def _queues_fit(self) -> Settings:
+        _ = self.catalogue
+        return self
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The default queues with the changes of ``queues`` applied."""
+        specs: dict[str, QueueSpec] = {} if self.only_queues else default_queues()
+        for name, changes in self.queues.items():
+            base = specs[name].model_dump() if name in specs else {"name": name}
+            specs[name] = QueueSpec.model_validate({**base, **changes, "name": name})
+        if not specs:
+            raise ValueError("the catalogue is empty: name at least one queue in CALLBOARD_QUEUES")
+        return Catalogue(specs)
+
+    @property
+    def url(self) -> str:
+        """The Redis URL in effect, password included: never log it."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        password = f":{quote(self.redis_password.get_secret_value(), safe='')}@" if self.redis_password else ""
+        return f"redis://{password}{self.redis_host}:{self.redis_port}/0"

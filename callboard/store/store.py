@@ -1,0 +1,233 @@
+"""Calls of verbs on Redis: one, or several in one round trip."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from redis import RedisCluster
+from redis.connection import AbstractConnection
+from redis.exceptions import (
+    ClusterDownError,
+    ConnectionError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
+
+from callboard.errors import StoreRefused, StoreUnavailable
+from callboard.settings import Settings
+from callboard.store.connect import cluster_client, connection_pool, is_cluster
+from callboard.store.scripts import Script, load
+
+#: A verb, the queue it is about ('' for the deployment), and its ARGV.
+Call = tuple[str, str, Sequence[Any]]
+
+#: What Redis answers when it takes no writes for now.
+_REFUSALS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
+_OUTAGES = (ConnectionError, TimeoutError, ClusterDownError, RedisClusterException, OSError)
+
+
+def _translated(error: BaseException) -> Exception:
+    """The error of ours that stands for one of redis-py's."""
+    if isinstance(error, _OUTAGES):
+        return StoreUnavailable(f"Redis is not reachable: {error}")
+    text = str(error)
+    if text.startswith(_REFUSALS):
+        return StoreRefused(f"Redis takes no writes: {text}")
+    if text.startswith(("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN")):
+        return StoreUnavailable(f"Redis is not ready: {text}")
+    assert isinstance(error, Exception)
+    return error
+
+
+class Store(ABC):
+    """Runs verbs. Safe to use from several threads; after a fork each process gets connections of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._heads: dict[tuple[str, str], tuple[Any, ...]] = {}
+
+    def call(self, verb: str, queue: str, args: Sequence[Any] = ()) -> Any:
+        """Run one verb and return its reply.
+
+        Raises: StoreUnavailable when Redis does not answer (the verb may have run), StoreRefused when it takes no
+        writes (the verb did not run), ResponseError when the script itself failed.
+        """
+        reply = self.pipeline([(verb, queue, args)])[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def pipeline(self, calls: Sequence[Call]) -> list[Any]:
+        """Run several verbs in one round trip (one a verb on Cluster); a failed one is an exception in its place.
+
+        Raises: StoreUnavailable when the connection failed: any of the verbs may have run.
+        """
+        replies = self._send([self._command(verb, queue, args) for verb, queue, args in calls])
+        for i, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                verb, queue, args = calls[i]
+                self._load(load(verb), queue)
+                replies[i] = self._send([self._command(verb, queue, args)])[0]
+            if isinstance(replies[i], RedisError):
+                replies[i] = _translated(replies[i])
+        return replies
+
+    def _command(self, verb: str, queue: str, args: Sequence[Any]) -> tuple[Any, ...]:
+        head = self._heads.get((verb, queue))
+        if head is None:
+            script = load(verb)
+            keys = script.full_keys(self.settings.prefix, queue)
+            head = ("EVALSHA", script.sha, len(keys), *keys)
+            self._heads[verb, queue] = head
+        return (*head, *args)
+
+    @abstractmethod
+    def execute(self, *command: Any) -> Any:
+        """Run a plain Redis command; on Cluster, on the node of its first key."""
+
+    @abstractmethod
+    def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """Send commands and return the replies, Redis errors as exceptions in their place."""
+
+    @abstractmethod
+    def _load(self, script: Script, queue: str) -> None:
+        """Load a script where the keys of ``queue`` live."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections of all threads."""
+
+
+class _Slot(threading.local):
+    """A thread's own connection. ``busy`` stays set when a call was interrupted half-way."""
+
+    connection: AbstractConnection | None = None
+    pid: int = 0
+    busy: bool = False
+
+
+class DirectStore(Store):
+    """One server, or the master that Sentinel names. Each thread keeps a connection of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._pool = connection_pool(settings)
+        self._slot = _Slot()
+        self._lock = threading.Lock()
+        self._all: list[AbstractConnection] = []
+
+    def new_connection(self) -> AbstractConnection:
+        """A connection that the caller owns and closes; used for blocking calls."""
+        return self._pool.make_connection()
+
+    def _connection(self) -> AbstractConnection:
+        slot = self._slot
+        pid = os.getpid()
+        if slot.connection is None or slot.pid != pid:
+            # A connection that came through a fork belongs to the parent: leave it, open another.
+            slot.connection, slot.pid = self._pool.make_connection(), pid
+            with self._lock:
+                self._all.append(slot.connection)
+        elif slot.busy:
+            slot.connection.disconnect()
+        return slot.connection
+
+    def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        try:
+            connection = self._connection()
+            slot = self._slot
+            slot.busy = True
+            if len(commands) == 1:
+                connection.send_packed_command(connection.pack_command(*commands[0]), check_health=False)
+            else:
+                connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            replies: list[Any] = []
+            for _ in commands:
+                try:
+                    replies.append(connection.read_response())
+                except ResponseError as error:
+                    replies.append(error)
+            slot.busy = False
+            if any(isinstance(r, ResponseError) and str(r).startswith("READONLY") for r in replies):
+                connection.disconnect()  # a former master: ask Sentinel again next time
+            return replies
+        except _OUTAGES as error:
+            raise _translated(error) from error
+
+    def execute(self, *command: Any) -> Any:
+        reply = self._send([command])[0]
+        if isinstance(reply, Exception):
+            raise _translated(reply)
+        return reply
+
+    def _load(self, script: Script, queue: str) -> None:
+        self._send([("SCRIPT", "LOAD", script.text)])
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in self._all:
+                connection.disconnect()
+            self._all.clear()
+        self._pool.disconnect()
+
+
+class ClusterStore(Store):
+    """Redis Cluster: every verb touches one slot, so each goes to the node that has its queue."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._lock = threading.Lock()
+        self._client: RedisCluster | None = None
+        self._pid = 0
+
+    @property
+    def client(self) -> RedisCluster:
+        """The client of this process, connected at first use."""
+        with self._lock:
+            if self._client is None or self._pid != os.getpid():
+                self._client, self._pid = cluster_client(self.settings), os.getpid()
+            return self._client
+
+    def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        replies: list[Any] = []
+        try:
+            for command in commands:
+                try:
+                    replies.append(self.client.execute_command(*command))
+                except _OUTAGES:
+                    raise
+                except ResponseError as error:
+                    replies.append(error)
+        except _OUTAGES as error:
+            raise _translated(error) from error
+        return replies
+
+    def execute(self, *command: Any) -> Any:
+        reply = self._send([command])[0]
+        if isinstance(reply, Exception):
+            raise _translated(reply)
+        return reply
+
+    def _load(self, script: Script, queue: str) -> None:
+        try:
+            self.client.script_load(script.text)
+        except _OUTAGES as error:
+            raise _translated(error) from error
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that the settings' URL names. Nothing is connected before the first call."""
+    return ClusterStore(settings) if is_cluster(settings) else DirectStore(settings)

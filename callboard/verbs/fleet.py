@@ -1,0 +1,71 @@
+"""beat, unregister, workers, publish, actors: the worker processes of a deployment and what they can run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import msgpack
+
+from callboard.store.store import Store
+
+#: Records of workers silent for longer than this are dropped (ms).
+FORGET_AFTER_MS = 10 * 60 * 1000
+
+
+@dataclass(slots=True)
+class WorkerRecord:
+    """One worker process, as it describes itself. ``slot`` is its place in a supervisor; ``started_ms`` since the epoch."""
+
+    id: str
+    host: str
+    pid: int
+    slot: int
+    queues: list[str]
+    threads: int
+    busy: int
+    version: str
+    started_ms: int
+    metrics_address: str = ""
+    beat_ms: int = field(default=0)
+
+
+def beat(store: Store, record: WorkerRecord, *, changed: bool, forget: bool) -> bool:
+    """Say that the process lives. Returns True when Redis did not have its record: send it with the next beat."""
+    packed = msgpack.packb(asdict(record)) if changed else b""
+    _, missing = store.call("beat", "", (record.id, packed, FORGET_AFTER_MS if forget else 0))
+    return bool(missing == 1)
+
+
+def unregister(store: Store, worker_id: str) -> None:
+    """The process ended in order: its record goes."""
+    store.call("unregister", "", (worker_id,))
+
+
+def workers(store: Store) -> list[WorkerRecord]:
+    """All worker processes that were heard of within the last ten minutes, ``beat_ms`` being when."""
+    _, rows = store.call("workers", "")
+    found = []
+    for i in range(0, len(rows), 3):
+        record = WorkerRecord(**msgpack.unpackb(rows[i + 1]))
+        record.beat_ms = int(float(rows[i + 2]))
+        found.append(record)
+    return sorted(found, key=lambda r: (r.host, r.slot, r.pid))
+
+
+def publish(store: Store, actors: Mapping[str, Mapping[str, Any]]) -> None:
+    """Publish actors by name: their queue and options, which producers check against."""
+    flat: list[str] = []
+    for name, described in actors.items():
+        flat += [name, json.dumps(described, separators=(",", ":"), sort_keys=True)]
+    if flat:
+        store.call("publish", "", flat)
+
+
+def actors(store: Store) -> dict[str, dict[str, Any]]:
+    """The published actors, by name."""
+    rows: Iterable[bytes] = store.call("actors", "")
+    flat = list(rows)
+    return {flat[i].decode(): json.loads(flat[i + 1]) for i in range(0, len(flat), 2)}

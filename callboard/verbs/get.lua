@@ -1,0 +1,20 @@
+#!lua flags=no-writes
+-- get.lua: everything that is kept about one job.
+--
+-- KEYS[1]  payload     KEYS[2]  record      KEYS[3]  delayed    KEYS[4]  active     KEYS[5]  completed
+-- KEYS[6]  failed      KEYS[7]  cancelled   KEYS[8]  attempts   KEYS[9]  results
+-- ARGV[1]  job id
+-- Returns  {payload, packed record, score in its state (ms: due, lease expiry or end), packed attempts, result},
+--          nil when there is no such job
+-- include: record
+local id = ARGV[1]
+local packed = redis.call('HGET', K.record, id)
+if not packed then return false end
+local rec = cmsgpack.unpack(packed)
+local zsets = {d = K.delayed, a = K.active, c = K.completed, f = K.failed, x = K.cancelled}
+local key = zsets[rec[STATE]]
+local score = key and redis.call('ZSCORE', key, id) or '0'
+return {
+  redis.call('HGET', K.payload, id), packed, score,
+  redis.call('HGET', K.attempts, id) or '', redis.call('HGET', K.results, id) or '',
+}

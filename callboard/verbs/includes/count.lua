@@ -1,0 +1,13 @@
+-- count.lua: totals that survive crashes, minute buckets for charts, and the event stream.
+-- needs: clock, KEYS totals history events
+local minute = string.format('%.0f', math.floor(now / 60000))
+
+local function count(what, n)
+  redis.call('HINCRBY', K.totals, what, n)
+  redis.call('HINCRBY', K.history, minute .. ':' .. what, n)
+end
+
+-- One entry a batch: type, how many, and the job ids (packed ids never hold a comma).
+local function emit(type, ids, events_max)
+  redis.call('XADD', K.events, 'MAXLEN', '~', events_max, '*', 'type', type, 'n', #ids, 'ids', table.concat(ids, ','))
+end

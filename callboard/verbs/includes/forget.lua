@@ -1,0 +1,27 @@
+-- forget.lua: jobs leave Redis for good. Results stay until their own expiry (key `expiry`).
+-- needs: lists, KEYS payload record attempts logs children completed failed cancelled
+local function forget(ids)
+  call_in_pieces('HDEL', K.payload, ids)
+  call_in_pieces('HDEL', K.record, ids)
+  call_in_pieces('HDEL', K.attempts, ids)
+  call_in_pieces('HDEL', K.logs, ids)
+  call_in_pieces('HDEL', K.children, ids)
+end
+
+-- Keep the newest `keep` of a finished state; at most `limit` go in a call.
+local function trim_count(key, keep, limit)
+  local over = redis.call('ZCARD', key) - keep
+  if over <= 0 then return end
+  local popped = redis.call('ZPOPMIN', key, math.min(over, limit))
+  local ids = {}
+  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  forget(ids)
+end
+
+-- Drop what ended at or before `before` (ms); at most `limit` go in a call.
+local function trim_age(key, before, limit)
+  local ids = redis.call('ZRANGEBYSCORE', key, '-inf', before, 'LIMIT', 0, limit)
+  if #ids == 0 then return end
+  redis.call('ZREM', key, unpack(ids))
+  forget(ids)
+end

@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- reclaim.lua: after a lost reply: what Redis holds for a worker and the worker does not know goes back, uncounted.
+--
+-- KEYS[1]  record      KEYS[2]  waiting     KEYS[3]  active    KEYS[4]  wake
+-- ARGV[1]  worker id
+-- ARGV[2]  packed tokens-by-id of the jobs that it knows: {id, number of its fetch, id, …}
+-- ARGV[3]  rank in `active` to begin at (0 first)
+-- Returns  {how many went back, rank to go on from (-1: all seen)}
+-- include: record wake giveback
+local STEP = 500
+local worker, first = ARGV[1], tonumber(ARGV[3])
+local flat, known = cmsgpack.unpack(ARGV[2]), {}
+for i = 1, #flat, 2 do known[flat[i]] = worker .. ':' .. flat[i + 1] end
+local candidates = redis.call('ZRANGE', K.active, first, first + STEP - 1)
+if #candidates == 0 then return {0, -1} end
+local packed = redis.call('HMGET', K.record, unpack(candidates))
+local ids, records = {}, {}
+for i, id in ipairs(candidates) do
+  local rec = cmsgpack.unpack(packed[i])
+  if string.sub(rec[TOKEN], 1, #worker + 1) == worker .. ':' and known[id] ~= rec[TOKEN] then
+    ids[#ids + 1] = id
+    records[#records + 1] = rec
+  end
+end
+give_back(ids, records)
+local following = first + #candidates - #ids
+return {#ids, #candidates < STEP and -1 or following}

@@ -1,0 +1,23 @@
+#!lua flags=allow-oom
+-- release.lua: jobs that were fetched and not started go back to their place; no attempt, no stall.
+--
+-- KEYS[1]  record      KEYS[2]  waiting     KEYS[3]  active    KEYS[4]  wake
+-- ARGV[1]  worker id
+-- ARGV[2]  packed {id, number of its fetch} pairs
+-- Returns  one character a job: 1 released, 0 stale (nothing changed)
+-- include: record wake giveback
+local worker = ARGV[1]
+local codes, ids, records = {}, {}, {}
+for i, pair in ipairs(cmsgpack.unpack(ARGV[2])) do
+  local packed = redis.call('HGET', K.record, pair[1])
+  local rec = packed and cmsgpack.unpack(packed)
+  if rec and rec[STATE] == ACTIVE and rec[TOKEN] == worker .. ':' .. pair[2] then
+    codes[i] = '1'
+    ids[#ids + 1] = pair[1]
+    records[#records + 1] = rec
+  else
+    codes[i] = '0'
+  end
+end
+give_back(ids, records)
+return table.concat(codes)

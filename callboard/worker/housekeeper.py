@@ -1,0 +1,121 @@
+"""The housekeeper: every worker process looks after every queue of the catalogue, whatever its ``--queues``.
+
+On a fixed interval it sweeps (recover, promote, trim, wake), delivers outboxes, says that the process lives, and ends a
+process whose parent was killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from callboard.catalogue import Catalogue
+from callboard.errors import CallboardError
+from callboard.outbox import deliver_outbox
+from callboard.store.store import Store
+from callboard.verbs import fleet
+from callboard.verbs.leases import Swept, sweep_call, swept
+
+logger = logging.getLogger("callboard.housekeeper")
+
+#: Records of long-gone workers are looked for once in so many beats.
+_FORGET_EVERY = 120
+
+
+class Housekeeper:
+    """Sweeps, delivers and beats. ``describe()`` gives the process' record as it is now."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, describe: Callable[[], fleet.WorkerRecord]) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._describe = describe
+        self._beat_s = store.settings.beat_ms / 1000
+        shortest = min(spec.lease_ms for spec in catalogue.values())
+        # A sweep must come well within half a lease of the one before, or it grants leases instead of recovering.
+        self._sweep_s = min(store.settings.sweep_ms, shortest / 4) / 1000
+        self._condition = threading.Condition()
+        self._outboxes: set[str] = set()
+        self._stopping = False
+        self._parent = os.getppid()
+        self._told: tuple[object, ...] = ()
+        self._beats = 0
+        self._thread = threading.Thread(target=self._run, name="callboard-housekeeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin at once with a beat and a sweep."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step under way."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        self._thread.join(self._store.settings.socket_timeout_s)
+
+    def outbox_filled(self, queue: str) -> None:
+        """The outbox of ``queue`` has messages: deliver them now."""
+        with self._condition:
+            self._outboxes.add(queue)
+            self._condition.notify()
+
+    def _run(self) -> None:
+        next_beat = next_sweep = time.monotonic()
+        while True:
+            with self._condition:
+                if not self._outboxes and not self._stopping:
+                    self._condition.wait(max(0.0, min(next_beat, next_sweep) - time.monotonic()))
+                if self._stopping:
+                    return
+                outboxes, self._outboxes = self._outboxes, set()
+            try:
+                for queue in outboxes:
+                    deliver_outbox(self._store, self._catalogue, queue)
+                if time.monotonic() >= next_beat:
+                    next_beat = time.monotonic() + self._beat_s
+                    self._beat()
+                if time.monotonic() >= next_sweep:
+                    next_sweep = time.monotonic() + self._sweep_s
+                    self._sweep()
+            except CallboardError as error:
+                logger.debug("housekeeping has to wait: %s", error)
+                self._told = ()
+                with self._condition:
+                    self._condition.wait(self._beat_s)
+            except Exception:
+                logger.critical("housekeeping failed and goes on", exc_info=True)
+
+    def _beat(self) -> None:
+        if os.getppid() != self._parent:
+            logger.error("the parent process is gone; this worker ends")
+            self._parent = os.getppid()
+            os.kill(os.getpid(), signal.SIGTERM)
+        record = self._describe()
+        now = (record.busy, record.started_ms)
+        forget = self._beats % _FORGET_EVERY == 0
+        missing = fleet.beat(self._store, record, changed=now != self._told, forget=forget)
+        self._told = () if missing else now
+        self._beats += 1
+
+    def _sweep(self) -> None:
+        calls = [sweep_call(spec, self._store.settings) for spec in self._catalogue.values()]
+        for spec, reply in zip(self._catalogue.values(), self._store.pipeline(calls), strict=True):
+            if isinstance(reply, CallboardError):
+                raise reply
+            if isinstance(reply, Exception):
+                logger.error("sweep of %s failed: %s", spec.name, reply)
+                continue
+            self._report(spec.name, swept(reply))
+
+    def _report(self, queue: str, found: Swept) -> None:
+        if found.recovered:
+            logger.warning("queue %s: %d jobs of lost workers were recovered", queue, len(found.recovered))
+        for job_id in found.failed:
+            logger.error("queue %s: job %s failed: too many of its starts were lost", queue, job_id)
+        if found.granted:
+            logger.info("queue %s: %d active jobs got a fresh lease", queue, found.granted)
+        if found.outbox:
+            deliver_outbox(self._store, self._catalogue, queue)

@@ -1,0 +1,127 @@
+"""Interrupts: time limits, shutdown, lost leases. The only place that raises an exception into another thread.
+
+An attempt is armed right before its actor is called and disarmed right after it returned, both in :func:`guard`, so that
+an exception can only surface inside the guarded call. Firing and disarming happen under one lock: once disarmed, nothing
+is pending and nothing can be fired at the attempt, so no middleware hook ever sees a late interrupt.
+
+Python delivers such an exception between two bytecodes of the thread: a call into native code is not interrupted before
+it returns.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dramatiq.middleware import Shutdown, TimeLimitExceeded
+
+from callboard.errors import LeaseLost
+from callboard.worker.job import Job
+
+#: How often deadlines are looked at (seconds); so a time limit may be exceeded by as much.
+INTERVAL_S = 0.05
+
+_set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+
+@dataclass(slots=True)
+class _Armed:
+    job: Job
+    deadline: float
+    notify_shutdown: bool
+    fired: bool = False
+
+
+class Interrupter:
+    """Interrupts the attempts of one worker process. ``start`` and ``stop`` bracket its life."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._armed: dict[int, _Armed] = {}
+        self._stopping = threading.Event()
+        self._shutting_down = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to watch deadlines."""
+        self._stopping.clear()
+        self._shutting_down = False
+        self._thread = threading.Thread(target=self._run, name="callboard-interrupter", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; armed attempts are left alone."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def arm(self, job: Job, limit_ms: float, notify_shutdown: bool) -> None:
+        """From now on this thread's call may be interrupted on behalf of ``job``."""
+        armed = _Armed(job, time.monotonic() + limit_ms / 1000, notify_shutdown)
+        with self._lock:
+            self._armed[threading.get_ident()] = armed
+            if self._shutting_down and notify_shutdown:
+                self._fire(threading.get_ident(), armed, Shutdown)
+
+    def disarm(self) -> None:
+        """This thread's call is over; what was fired and has not surfaced is taken back."""
+        thread = threading.get_ident()
+        with self._lock:
+            armed = self._armed.pop(thread, None)
+            if armed is not None and armed.fired:
+                _set_async_exc(ctypes.c_ulong(thread), None)
+
+    def shut_down(self) -> None:
+        """Raise Shutdown into the attempts that asked for it (``notify_shutdown``), now and from now on."""
+        with self._lock:
+            self._shutting_down = True
+            for thread, armed in self._armed.items():
+                if armed.notify_shutdown:
+                    self._fire(thread, armed, Shutdown)
+
+    def lease_lost(self, job: Job) -> None:
+        """Raise LeaseLost into the attempt of ``job`` if it still runs."""
+        with self._lock:
+            for thread, armed in self._armed.items():
+                if armed.job is job:
+                    self._fire(thread, armed, LeaseLost)
+
+    def _fire(self, thread: int, armed: _Armed, exception: type[BaseException]) -> None:
+        """Call with the lock held. An attempt is interrupted once: an actor may be busy with its clean-up already."""
+        if not armed.fired:
+            armed.fired = True
+            _set_async_exc(ctypes.c_ulong(thread), ctypes.py_object(exception))
+
+    def _run(self) -> None:
+        while not self._stopping.wait(INTERVAL_S):
+            now = time.monotonic()
+            with self._lock:
+                for thread, armed in self._armed.items():
+                    if now >= armed.deadline:
+                        self._fire(thread, armed, TimeLimitExceeded)
+
+
+def guard(fn: Callable[..., Any], interrupter: Interrupter, current: Callable[[], Job | None]) -> Callable[..., Any]:
+    """``fn`` with interrupts armed around it when a worker thread runs it for a job; unchanged for anyone else.
+
+    ``current`` gives the job of the calling thread.
+    """
+
+    @functools.wraps(fn)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        job = current()
+        if job is None or job.started == 0.0 or job.committing or job.guarded:
+            return fn(*args, **kwargs)
+        job.guarded = True
+        interrupter.arm(job, job.time_limit_ms, job.notify_shutdown)
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            interrupter.disarm()
+
+    return guarded

@@ -1,0 +1,389 @@
+"""The pump: one thread that fetches and finishes for all queues of a process, and the only one to do so.
+
+Worker threads hand ended jobs over with ``SimpleQueue.put``, which nothing can interrupt half-way; the pump sends what
+has gathered, with the next fetch, as fast as round trips allow. It sleeps only when there is nothing to send.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+
+from callboard.errors import StoreRefused, StoreUnavailable
+from callboard.settings import Settings
+from callboard.store.store import Store
+from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest, cycle_call, cycle_reply, policy
+from callboard.verbs.leases import reclaim, release_call
+from callboard.worker.finish import FAILED, finish_of
+from callboard.worker.job import Job, job_from
+from callboard.worker.slots import Lane, Slots
+
+logger = logging.getLogger("callboard.pump")
+
+#: Waits between attempts to reach Redis (seconds).
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
+
+#: How long the last flush may take (seconds).
+LAST_FLUSH_S = 5.0
+
+
+class Pump:
+    """Fetches jobs and commits their ends.
+
+    ``start_job`` hands a job to Dramatiq's threads; ``has_actor`` says whether this process has an actor of a name;
+    ``on_outbox`` is called with a queue's name when its outbox has messages; ``on_listen`` with the queues whose marks
+    this process wants.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        worker_id: str,
+        slots: Slots,
+        *,
+        start_job: Callable[[Job], None],
+        has_actor: Callable[[str], bool],
+        on_outbox: Callable[[str], None],
+        on_listen: Callable[[set[str]], None],
+    ) -> None:
+        self._store = store
+        self._settings: Settings = store.settings
+        self._worker = worker_id
+        self._slots = slots
+        self._start_job = start_job
+        self._has_actor = has_actor
+        self._on_outbox = on_outbox
+        self._on_listen = on_listen
+        self._inbox: SimpleQueue[Job | Callable[[], None]] = SimpleQueue()
+        self._policies = {name: policy(lane.spec, self._settings) for name, lane in slots.lanes.items()}
+        self._ended: dict[str, list[Job]] = {name: [] for name in slots.lanes}
+        self._number = 0
+        #: Queue that has a job which must start alone: nothing is fetched until this process holds nothing.
+        self._draining: str | None = None
+        self._alone: Job | None = None
+        self._fetching = True
+        self._closed = False
+        self._beat_at = 0.0
+        self.connected = Event()
+        self._thread = Thread(target=self._run, name="callboard-pump", daemon=True)
+
+    # Called from other threads
+
+    def start(self) -> None:
+        """Begin to fetch."""
+        self._thread.start()
+
+    def ended(self, job: Job) -> None:
+        """A job's attempt is over: commit it, and start the next reserved job on its slot. Never raises."""
+        job.ended = True
+        if not job.given_back:
+            self._inbox.put(job)
+        following = self._slots.end(self._slots.lanes[job.queue_name])
+        if following is not None:
+            self._start(following)
+
+    def give_back(self, jobs: Iterable[Job]) -> None:
+        """Jobs that were handed to Dramatiq and never started go back (at shutdown)."""
+        self._inbox.put(partial(self._give_back, list(jobs), True))
+
+    def woken(self, queue: str) -> None:
+        """A mark of ``queue`` was taken: somebody has to look."""
+        self._inbox.put(partial(self._woken, queue))
+
+    def look_everywhere(self) -> None:
+        """A mark may have been lost: ask every queue."""
+        self._inbox.put(self._look_everywhere)
+
+    def stop_fetching(self) -> None:
+        """From now on nothing is fetched; what is reserved goes back at once. Running jobs are still finished."""
+        self._inbox.put(self._stop_fetching)
+
+    def close(self) -> None:
+        """Flush the last finishes, give back what still runs, and end; takes at most ``LAST_FLUSH_S``."""
+        self._inbox.put(self._close)
+        self._thread.join(LAST_FLUSH_S + 1)
+
+    def held(self) -> dict[str, list[Job]]:
+        """What Redis holds for this process, by queue. Takes no lock."""
+        return {name: list(lane.held.values()) for name, lane in self._slots.lanes.items() if lane.held}
+
+    # The pump's thread
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                self._gather()
+                self._step()
+            except Exception:
+                logger.critical("the pump failed and goes on", exc_info=True)
+                Event().wait(_FIRST_WAIT_S)
+        self._last_flush()
+
+    def _gather(self) -> None:
+        """Wait until there is something to do, then take all that has come."""
+        try:
+            item = self._inbox.get(timeout=self._patience())
+        except Empty:
+            return
+        while True:
+            if isinstance(item, Job):
+                self._ended[item.queue_name].append(item)
+            else:
+                item()
+            try:
+                item = self._inbox.get_nowait()
+            except Empty:
+                return
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        until = min(self._beat_at, self._slots.earliest_hold())
+        if self._fetching:
+            until = min(until, min(lane.due_at for lane in self._slots.lanes.values()))
+        return min(max(until - now, 0.0), 10.0)
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        expired = self._slots.withdraw(now)
+        if expired:
+            self._give_back(expired, False)
+        requests = self._requests(now)
+        if not requests:
+            return
+        replies = self._exchange(requests)
+        for request, reply in zip(requests, replies, strict=True):
+            self._settle(request, reply)
+        self._fill()
+        if self._slots.free > 0 and any(r.jobs and r.waiting for r in replies):
+            self._inbox.put(_nothing)  # the fetch was cut short with work left: look again at once
+        self._listen()
+
+    def _requests(self, now: float) -> list[CycleRequest]:
+        beat = now >= self._beat_at
+        if beat:
+            self._beat_at = now + self._settings.beat_ms / 1000
+        wants = self._wanted(now)
+        requests = []
+        for name, lane in self._slots.lanes.items():
+            ended = self._ended[name]
+            at_once, ahead = wants.get(name, (0, 0))
+            starts = self._fresh_starts(lane)
+            due = self._fetching and now >= lane.due_at
+            stale = beat and lane.running > 0 and now - lane.called_at >= self._settings.beat_ms / 1000
+            if not (ended or at_once or ahead or starts or due or stale):
+                continue
+            lane.called_at = now
+            lane.observe(len(ended), now)
+            while True:
+                self._number += 1
+                finishes = [finish_of(job, self._settings) for job in ended[:MAX_FINISHES]]
+                request = CycleRequest(name, self._number, finishes)
+                requests.append(request)
+                ended = ended[MAX_FINISHES:]
+                if not ended:
+                    break
+            request.at_once, request.ahead, request.starts = at_once, ahead, starts
+            self._ended[name] = []
+        fetching = sum(1 for r in requests if r.at_once or r.ahead)
+        holds = self._slots.occupied()
+        for request in requests:
+            request.holds = holds + max(0, fetching - 1)
+        return requests
+
+    def _wanted(self, now: float) -> dict[str, tuple[int, int]]:
+        if not self._fetching or self._alone is not None:
+            return {}
+        if self._draining is not None:
+            if self._slots.occupied() > 0:
+                return {}
+            return {self._draining: (1, 0)}
+        for lane in self._slots.lanes.values():
+            if now >= lane.due_at:
+                lane.hungry = True
+        return self._slots.wants()
+
+    @staticmethod
+    def _fresh_starts(lane: Lane) -> list[tuple[str, int]]:
+        starts = []
+        while lane.fresh:
+            job = lane.fresh.popleft()
+            if not job.ended and not job.given_back:
+                job.start_known = True
+                starts.append((job.stored_id, job.number))
+        return starts
+
+    def _exchange(self, requests: list[CycleRequest]) -> list[CycleReply]:
+        calls = [cycle_call(self._worker, request, self._policies[request.queue]) for request in requests]
+        try:
+            replies = self._store.pipeline(calls)
+        except StoreUnavailable as error:
+            logger.warning("lost Redis: %s", error)
+            return self._recover(requests)
+        failed = next((r for r in replies if isinstance(r, Exception)), None)
+        if failed is not None:
+            logger.error("Redis did not take a cycle: %s", failed)
+            return self._recover(requests)
+        self.connected.set()
+        return [cycle_reply(reply) for reply in replies]
+
+    def _recover(self, requests: list[CycleRequest]) -> list[CycleReply]:
+        """Send the finishes again under their numbers until they are answered; give back fetched jobs whose reply
+        was lost. Fetches nothing. Gives up when the process must end."""
+        self.connected.clear()
+        for request in requests:
+            request.at_once = request.ahead = 0
+        calls = [cycle_call(self._worker, request, self._policies[request.queue]) for request in requests]
+        wait = _FIRST_WAIT_S
+        deadline = time.monotonic() + LAST_FLUSH_S if self._closed else float("inf")
+        while True:
+            Event().wait(wait)
+            wait = min(2 * wait, _LONGEST_WAIT_S)
+            try:
+                replies = self._store.pipeline(calls)
+                failed = next((r for r in replies if isinstance(r, Exception)), None)
+                if failed is not None:
+                    raise failed
+                for lane in self._slots.lanes.values():
+                    known = [(job.stored_id, job.number) for job in list(lane.held.values())]
+                    reclaim(self._store, self._worker, lane.spec.name, known)
+                break
+            except (StoreUnavailable, StoreRefused) as error:
+                logger.debug("Redis is still away: %s", error)
+            if time.monotonic() > deadline:
+                raise StoreUnavailable("Redis was away when the worker ended; its jobs will be recovered")
+        logger.warning("Redis is back; %d finishes were sent again", sum(len(r.finishes) for r in requests))
+        self._look_everywhere()
+        self.connected.set()
+        return [cycle_reply(reply) for reply in replies]
+
+    def _settle(self, request: CycleRequest, reply: CycleReply) -> None:
+        """Take a cycle's reply: forget what is committed, reserve what came."""
+        lane = self._slots.lanes[request.queue]
+        for finish in request.finishes:
+            job = lane.held.pop(finish[0], None)
+            if job is not None and job.number != finish[1]:
+                lane.held[finish[0]] = job
+        if self._alone is not None and self._alone.ended and self._alone.stored_id not in lane.held:
+            self._alone = None
+        now = time.monotonic()
+        lane.paused = reply.paused
+        lane.hungry = reply.waiting > 0 and not reply.paused
+        lane.next_due_ms = reply.next_due_ms
+        lane.due_at = now + max(0, reply.next_due_ms - reply.now_ms) / 1000 if reply.next_due_ms else float("inf")
+        if reply.outbox:
+            self._on_outbox(request.queue)
+        asked_alone = self._draining == request.queue and request.at_once > 0
+        if asked_alone:
+            self._draining = None
+        if reply.lone and self._draining is None and self._fetching:
+            self._draining = request.queue
+            self._give_back(self._slots.withdraw(), False)
+        self._reserve(lane, request, reply, now)
+
+    def _reserve(self, lane: Lane, request: CycleRequest, reply: CycleReply, now: float) -> None:
+        jobs = []
+        hold = now + self._settings.reserve_hold_ms / 1000
+        for i in range(0, len(reply.jobs), 3):
+            row = (reply.jobs[i], reply.jobs[i + 1], reply.jobs[i + 2])
+            job, wrong = job_from(lane.spec, row, request.number, reply.now_ms)
+            job.reserved_until = hold
+            job.start_known = i // 3 < request.at_once
+            lane.held[job.stored_id] = job
+            if not wrong and not self._has_actor(job.actor_name):
+                wrong = f"no worker of this version has an actor named {job.actor_name!r}"
+            if wrong:
+                self._refuse(job, wrong)
+                continue
+            if job.alone:
+                self._alone = job
+            jobs.append(job)
+        if not jobs:
+            return
+        if not self._fetching or (self._draining is not None and self._alone is None):
+            self._give_back(jobs, False)
+            return
+        self._slots.put(lane, jobs)
+
+    def _refuse(self, job: Job, reason: str) -> None:
+        """A job that cannot run fails, with the reason, and the worker lives."""
+        job.outcome, job.reason, job.error, job.ended = FAILED, reason, ("CannotRun", reason, ""), True
+        logger.error("job %s of queue %s cannot run: %s", job.message_id, job.queue_name, reason)
+        self._inbox.put(job)
+
+    def _fill(self) -> None:
+        while (job := self._slots.take()) is not None:
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
+        if not job.start_known:
+            self._slots.lanes[job.queue_name].fresh.append(job)
+        self._start_job(job)
+
+    def _give_back(self, jobs: list[Job], had_slots: bool) -> None:
+        """Release jobs that have not started. ``had_slots``: they were handed to Dramatiq already."""
+        by_queue: dict[str, list[Job]] = {}
+        for job in jobs:
+            job.given_back = True
+            by_queue.setdefault(job.queue_name, []).append(job)
+        for queue, of_queue in by_queue.items():
+            lane = self._slots.lanes[queue]
+            call = release_call(self._worker, queue, [(job.stored_id, job.number) for job in of_queue])
+            try:
+                self._store.call(*call)
+            except (StoreUnavailable, StoreRefused) as error:
+                # They were never started: when their lease runs out they go back uncounted.
+                logger.warning("could not give %d jobs of %s back: %s", len(of_queue), queue, error)
+            for job in of_queue:
+                lane.held.pop(job.stored_id, None)
+                if had_slots:
+                    self._slots.end(lane)
+            lane.hungry = True
+
+    def _listen(self) -> None:
+        """Only a process with a free slot waits for marks, and only for queues that have room."""
+        if not self._fetching or self._alone is not None or self._draining is not None or self._slots.free <= 0:
+            self._on_listen(set())
+            return
+        self._on_listen({n for n, lane in self._slots.lanes.items() if lane.has_room() and not lane.hungry})
+
+    def _woken(self, queue: str) -> None:
+        lane = self._slots.lanes[queue]
+        lane.hungry, lane.paused = True, False
+
+    def _look_everywhere(self) -> None:
+        for lane in self._slots.lanes.values():
+            lane.hungry, lane.paused = True, False
+
+    def _stop_fetching(self) -> None:
+        self._fetching = False
+        self._on_listen(set())
+        self._give_back(self._slots.withdraw(), False)
+
+    def _close(self) -> None:
+        self._closed = True
+
+    def _last_flush(self) -> None:
+        """Commit what has ended; what still runs goes back at no cost, since this process ends now."""
+        try:
+            self._stop_fetching()
+            requests = self._requests(time.monotonic())
+            if requests:
+                for request, reply in zip(requests, self._exchange(requests), strict=True):
+                    self._settle(request, reply)
+            running = [job for lane in self._slots.lanes.values() for job in list(lane.held.values())]
+            if running:
+                logger.warning("%d jobs still ran when the worker ended; they go back", len(running))
+                self._give_back(running, False)
+        except StoreUnavailable as error:
+            logger.error("the last finishes could not be committed: %s", error)
+
+
+def _nothing() -> None:
+    """Makes the pump take another turn."""
+
+
+__all__ = ["LAST_FLUSH_S", "Pump"]

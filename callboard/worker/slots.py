@@ -1,0 +1,165 @@
+"""Slots: which fetched job starts next, and how much to fetch.
+
+A process has as many slots as threads. A lane is one queue in this process: what runs, what is reserved, what is known
+about the queue in Redis. Everything here is under one lock with short sections; worker threads enter when a job ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from callboard.catalogue import QueueSpec
+from callboard.verbs.cycle import MAX_FETCH
+from callboard.worker.job import Job
+
+#: How the recent rate of a lane is smoothed: weight of the newest window, and the least length of one (seconds).
+_NEWEST, _WINDOW_S = 0.4, 0.02
+
+
+class Lane:
+    """One queue, as this process sees it."""
+
+    def __init__(self, spec: QueueSpec) -> None:
+        self.spec = spec
+        self.limit = spec.max_per_process
+        self.running = 0
+        self.reserve: deque[Job] = deque()
+        #: Work may be waiting: a mark came, or the last cycle left some.
+        self.hungry = True
+        self.paused = False
+        self.next_due_ms = 0
+        #: When due work should be asked for (monotonic seconds; inf: nothing is delayed).
+        self.due_at = float("inf")
+        self.called_at = 0.0
+        #: Jobs that Redis holds for this process: reserved, running, or finished and not yet confirmed.
+        self.held: dict[str, Job] = {}
+        #: Started from the reserve; Redis is told with the next cycle.
+        self.fresh: deque[Job] = deque()
+        #: Stride scheduling: the lane with the least pass goes first.
+        self.passed = 0.0
+        self._ended = 0
+        self._window_began = time.monotonic()
+        self.rate = 0.0
+
+    def has_room(self) -> bool:
+        """Whether one more of this queue may run in this process."""
+        return self.limit is None or self.running < self.limit
+
+    def observe(self, ended: int, now: float) -> None:
+        """``ended`` jobs finished since the last call; updates ``rate`` (jobs/s)."""
+        self._ended += ended
+        length = now - self._window_began
+        if length >= _WINDOW_S:
+            self.rate += _NEWEST * (self._ended / length - self.rate)
+            self._ended, self._window_began = 0, now
+
+
+class Slots:
+    """The slots of a process, and the lanes that share them by weight."""
+
+    def __init__(self, threads: int, lanes: Iterable[Lane], reserve_s: float) -> None:
+        self.threads = threads
+        self.lanes = {lane.spec.name: lane for lane in lanes}
+        self.free = threads
+        self._reserve_s = reserve_s
+        self._lock = threading.Lock()
+        self._clock = 0.0
+
+    def occupied(self) -> int:
+        """Jobs that run or are reserved."""
+        with self._lock:
+            return self.threads - self.free + sum(len(lane.reserve) for lane in self.lanes.values())
+
+    def end(self, lane: Lane) -> Job | None:
+        """A job of ``lane`` ended on the calling thread; returns the reserved job that takes its slot, if any."""
+        with self._lock:
+            lane.running -= 1
+            self.free += 1
+            return self._next()
+
+    def take(self) -> Job | None:
+        """The next reserved job that may start now, if any. Its slot is taken."""
+        with self._lock:
+            return self._next()
+
+    def _next(self) -> Job | None:
+        if self.free <= 0:
+            return None
+        best: Lane | None = None
+        for lane in self.lanes.values():
+            if lane.reserve and lane.has_room() and (best is None or lane.passed < best.passed):
+                best = lane
+        if best is None:
+            return None
+        self.free -= 1
+        self._clock = max(self._clock, best.passed)
+        best.passed = self._clock + 1 / best.spec.weight
+        best.running += 1
+        return best.reserve.popleft()
+
+    def put(self, lane: Lane, jobs: Iterable[Job]) -> None:
+        """Reserve fetched jobs; :meth:`take` starts them."""
+        with self._lock:
+            if not lane.reserve:
+                lane.passed = max(lane.passed, self._clock)
+            lane.reserve.extend(jobs)
+
+    def withdraw(self, now: float | None = None) -> list[Job]:
+        """Take jobs out of the reserve that are to go back: those whose hold ended before ``now``, or all."""
+        with self._lock:
+            withdrawn: list[Job] = []
+            for lane in self.lanes.values():
+                while lane.reserve and (now is None or lane.reserve[0].reserved_until <= now):
+                    withdrawn.append(lane.reserve.popleft())
+            return withdrawn
+
+    def earliest_hold(self) -> float:
+        """When the first reserved job is to go back (monotonic seconds; inf: none is reserved)."""
+        with self._lock:
+            return min((lane.reserve[0].reserved_until for lane in self.lanes.values() if lane.reserve), default=float("inf"))
+
+    def wants(self) -> dict[str, tuple[int, int]]:
+        """How much to fetch: lane -> (start at once, reserve ahead).
+
+        Free slots are dealt to the lanes that may have work, by weight. Ahead goes what would start within
+        ``reserve_ms`` at the lane's recent rate; a lane with a limit a process reserves nothing.
+        """
+        with self._lock:
+            hungry = [lane for lane in self.lanes.values() if lane.hungry and not lane.paused and lane.has_room()]
+            if not hungry:
+                return {}
+            at_once = self._deal(hungry)
+            wants = {}
+            for lane in hungry:
+                ahead = 0
+                if lane.limit is None:
+                    ahead = max(0, int(lane.rate * self._reserve_s) - len(lane.reserve))
+                now = at_once[lane.spec.name]
+                ahead = min(ahead, MAX_FETCH - now)
+                if now or ahead:
+                    wants[lane.spec.name] = (now, ahead)
+            return wants
+
+    def _deal(self, hungry: list[Lane]) -> dict[str, int]:
+        dealt = {lane.spec.name: 0 for lane in hungry}
+        free = min(self.free, MAX_FETCH)
+        if len(hungry) == 1:
+            lane = hungry[0]
+            room = free if lane.limit is None else min(free, lane.limit - lane.running)
+            dealt[lane.spec.name] = room
+            return dealt
+        passes = {lane.spec.name: max(lane.passed, self._clock) for lane in hungry}
+        open_lanes = list(hungry)
+        while free > 0 and open_lanes:
+            lane = min(open_lanes, key=lambda each: passes[each.spec.name])
+            name = lane.spec.name
+            if lane.limit is not None and lane.running + dealt[name] >= lane.limit:
+                open_lanes.remove(lane)
+                continue
+            dealt[name] += 1
+            passes[name] += 1 / lane.spec.weight
+            free -= 1
+        return dealt

@@ -1,0 +1,1 @@
+"""What happens around every job, one concern a file; ``stack`` has them in their order."""

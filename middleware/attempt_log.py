@@ -1,0 +1,136 @@
+"""One JSON line a finished attempt, written in batches to the process's own stderr descriptor.
+
+Dramatiq's CLI replaces ``sys.stderr`` by a pipe to its main process, which halves throughput when every job writes a
+line; descriptor 2 itself is still where the operator's logs go. Lines are formatted and written by one thread, off the
+jobs' threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import stat
+import threading
+import time
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from dramatiq import Broker, Middleware, Worker
+from dramatiq.broker import MessageProxy
+
+from callboard.worker.job import Job
+
+#: How long lines gather before they are written (seconds).
+_GATHER_S = 0.05
+
+#: A write to a pipe of at most so many bytes is not mixed with other processes' (POSIX PIPE_BUF).
+_PIPE_BUF = 4096
+
+#: Lines waiting to be written at most; beyond it they are dropped and counted in the next line.
+_MAX_LINES = 200_000
+
+_OUTCOMES = {None: "completed", "r": "retried", "d": "deferred", "f": "failed", "x": "cancelled", "b": "returned"}
+_LEVELS = {"retried": "warning", "failed": "error"}
+
+_Line = tuple[float, Job]
+
+
+class AttemptLog(Middleware):
+    """Logs every finished attempt: queue, actor, job, attempt n of m, outcome, wait and run time (ms), error."""
+
+    def __init__(self, descriptor: int = 2) -> None:
+        self._descriptor = descriptor
+        self._lines: SimpleQueue[_Line | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._dropped = 0
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Start the writing thread, in the process that writes."""
+        is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        self._thread = threading.Thread(target=self._write_all, args=(is_file,), name="callboard-log", daemon=True)
+        self._thread.start()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Write what is left."""
+        if self._thread is not None:
+            self._lines.put(None)
+            self._thread.join(5)
+            self._thread = None
+
+    def after_ack(self, broker: Broker, message: MessageProxy) -> None:
+        """The attempt is over."""
+        assert isinstance(message, Job)
+        if message.given_back or self._lines.qsize() > _MAX_LINES:
+            self._dropped += not message.given_back
+            return
+        self._lines.put((time.time(), message))
+
+    after_nack = after_ack
+
+    def _write_all(self, is_file: bool) -> None:
+        ended = False
+        while not ended:
+            batch = [self._lines.get()]
+            if batch[0] is not None:
+                threading.Event().wait(_GATHER_S)
+            try:
+                while True:
+                    batch.append(self._lines.get_nowait())
+            except Empty:
+                pass
+            ended = None in batch
+            lines = [format_line(*line) for line in batch if line is not None]
+            if self._dropped:
+                lines.append(json.dumps({"level": "warning", "event": "lines dropped", "n": self._dropped}) + "\n")
+                self._dropped = 0
+            for chunk in _chunks(lines, 1 << 20 if is_file else _PIPE_BUF):
+                _write(self._descriptor, chunk)
+
+
+def format_line(at: float, job: Job) -> str:
+    """The line of an attempt that ended ``at`` (seconds since the epoch)."""
+    outcome = _OUTCOMES["f" if job.outcome is None and job.failed else job.outcome]
+    stamp = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    fields: dict[str, Any] = {
+        "timestamp": stamp + "Z", "level": _LEVELS.get(outcome, "info"), "event": "attempt", "outcome": outcome,
+        "queue": job.queue_name, "actor": job.actor_name, "job": job.message_id, "attempt": job.attempt,
+        "of": job.max_attempts, "wait_ms": job.wait_ms, "run_ms": job.duration,
+    }  # fmt: skip
+    if job.workspace:
+        fields["workspace"] = job.workspace
+    if job.error is not None:
+        fields["error"], fields["message"] = job.error[0], job.error[1][:500]
+    if job.delay_ms:
+        fields["next_in_ms"] = job.delay_ms
+    return json.dumps(fields, separators=(",", ":")) + "\n"
+
+
+def _chunks(lines: list[str], size: int) -> list[bytes]:
+    """Lines joined into pieces of at most ``size`` bytes, a longer line alone."""
+    chunks: list[bytes] = []
+    current: list[bytes] = []
+    length = 0
+    for line in lines:
+        data = line.encode()
+        if current and length + len(data) > size:
+            chunks.append(b"".join(current))
+            current, length = [], 0
+        current.append(data)
+        length += len(data)
+    if current:
+        chunks.append(b"".join(current))
+    return chunks
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all of it; a reader that is gone costs the lines, never the worker."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [], 1.0)
+        except OSError:
+            return
