@@ -90,8 +90,8 @@ def test_both_bodies_and_attachments() -> None:
     ]
     message = read(built(Content("Hi", "Grüße\n", "<p>Grüße</p>\n"), attachments=files))
     assert message.get_content_type() == "multipart/mixed"
-    assert message.get_body(("plain",)).get_content() == "Grüße\n"  # type: ignore[union-attr]
-    assert message.get_body(("html",)).get_content() == "<p>Grüße</p>\n"  # type: ignore[union-attr]
+    assert message.get_body(("plain",)).get_content() == "Grüße\r\n"  # type: ignore[union-attr]
+    assert message.get_body(("html",)).get_content() == "<p>Grüße</p>\r\n"  # type: ignore[union-attr]
     pdf, csv = message.iter_attachments()
     assert (pdf.get_content_type(), pdf.get_payload(decode=True)) == ("application/pdf", data)
     assert (csv.get_content_type(), csv.get_content_charset()) == ("text/csv", "utf-8")
@@ -100,7 +100,7 @@ def test_both_bodies_and_attachments() -> None:
 
 def test_unsubscribe_by_one_click() -> None:
     url = "https://app.example.org/u/" + "a1" * 200
-    raw = built(unsubscribe={"url": url, "mailto": "leave@example.org?subject=x"}.copy() | {"mailto": "l@example.org"})
+    raw = built(unsubscribe={"url": url, "mailto": "l@example.org"})
     text = raw.as_bytes().decode()
     assert f"List-Unsubscribe: <{url}>,\r\n <mailto:l@example.org>\r\n" in text
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in text
@@ -132,7 +132,7 @@ def test_any_job_id_makes_a_valid_message_id(job_id: str) -> None:
 
 
 def test_a_recipient_hash_is_the_same_for_every_spelling() -> None:
-    assert recipient_hash(" Ada@Example.ORG ") == recipient_hash("ada@example.org") == "c64ad2ec7f4f"
+    assert recipient_hash(" Ada@Example.ORG ") == recipient_hash("ada@example.org") == "cfe00dde46ef"
     assert without_addresses("<ada@example.org>: unknown, try bob@example.org.") == (
         f"<[{recipient_hash('ada@example.org')}]>: unknown, try [{recipient_hash('bob@example.org')}]"
     )

@@ -31,6 +31,21 @@ def test_one_address_or_a_list_with_names() -> None:
     assert [each.address for each in payload.cc] == ["cy@example.org"]
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Ada Lövelace <ada@example.org>", "Ada Lövelace"),
+        ("Lovelace, Ada  B. <ada@example.org>", "Lovelace, Ada B."),
+        (r'"Ada \"The Countess\" L." <ada@example.org>', 'Ada "The Countess" L.'),
+        ("<ada@example.org>", ""),
+        ("O'Hara <ada@example.org>", "O'Hara"),
+    ],
+)
+def test_names_as_people_write_them(written: str, name: str) -> None:
+    [mailbox] = parse_payload(job(to=written)).to
+    assert (mailbox.name, mailbox.address) == (name, "ada@example.org")
+
+
 def test_a_recipient_named_twice_gets_one_copy() -> None:
     payload = parse_payload(job(to=["ada@example.org", "bob@example.org"], cc="ADA@example.org", bcc="bob@example.org"))
     assert list(payload.recipients.values()) == ["ada@example.org", "bob@example.org"]
@@ -40,7 +55,7 @@ def test_an_international_domain_is_sent_in_ascii() -> None:
     assert parse_payload(job(to="info@bücher.example")).to[0].address == "info@xn--bcher-kva.example"
 
 
-@pytest.mark.parametrize("address", ["root@localhost", "ops@mail.internal", "a@b.test"])
+@pytest.mark.parametrize("address", ["root@mailhost", "ops@mail.internal", "a@b.test"])
 def test_company_domains_are_addresses(address: str) -> None:
     assert parse_payload(job(to=address)).to[0].address == address
 
@@ -53,6 +68,9 @@ def test_company_domains_are_addresses(address: str) -> None:
         ({"to": ["ada@example.org", 7]}, "to[1]: must be a string"),
         ({"cc": "ada@example.org\nBcc: eve@example.org"}, "cc[0]: must not contain line breaks"),
         ({"reply_to": "Ada\r\n <ada@example.org>"}, "reply_to[0]: must not contain line breaks"),
+        ({"to": "Eve <eve@example.org> <ada@example.org>"}, "to[0]: is not an address"),
+        ({"to": "ada@example.org, bob@example.org"}, "to[0]: is not an address"),
+        ({"to": "n" * 129 + " <ada@example.org>"}, "to[0]: has a display name longer than 128"),
         ({"to": "jörg@example.org"}, "to[0]: is not an address"),
         ({"to": "a@" + "b." * 40 + "c" * 300}, "to[0]: is not an address"),
         ({"to": [f"u{n}@example.org" for n in range(51)]}, "51 recipients; at most 50"),
@@ -72,7 +90,10 @@ def test_company_domains_are_addresses(address: str) -> None:
         ({"attachments": [attachment(content_base64="%%%")]}, "attachments[0].content_base64: is not standard base64"),
         ({"attachments": [attachment(content_base64="aGk")]}, "attachments[0].content_base64: is not standard base64"),
         ({"attachments": [attachment(content_type="pdf")]}, "attachments[0].content_type: must be type/subtype"),
-        ({"attachments": [attachment(content_type="a/b\r\nX: y")]}, "attachments[0].content_type: must be type/subtype"),
+        (
+            {"attachments": [attachment(content_type="a/b\r\nX: y")]},
+            "attachments[0].content_type: must be type/subtype",
+        ),
         ({"attachments": [attachment(content_type="message/rfc822")]}, "multipart and message types"),
         ({"attachments": [attachment(content_type="image/png; charset=x")]}, "only a text type has a charset"),
         ({"attachments": [attachment()] * 21}, "attachments: List should have at most 20 items"),
