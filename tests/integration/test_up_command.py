@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from callboard.catalogue import default_queues
 from tests.support.process import Running, callboard
 from tests.support.wait import wait_until
 
@@ -72,6 +74,25 @@ def test_it_runs_redis_and_workers_and_ends_both(tmp_path: Path) -> None:
         assert not Path(f"/proc/{server}").exists()
         with pytest.raises(redis.ConnectionError):
             client.ping()
+
+
+def test_queues_shows_what_is_in_its_redis(tmp_path: Path) -> None:
+    up = Up(tmp_path)
+    with up as process:
+        port = up.client().get_connection_kwargs()["port"]
+        url = {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+        with Running(callboard("queues", "--json"), tmp_path / "queues.json", url) as queues:
+            assert queues.exit_code() == 0
+        with Running(callboard("queues"), tmp_path / "queues.txt", url) as table:
+            assert table.exit_code() == 0
+        up.wait_for_worker()
+        stop(process)
+
+    names = list(default_queues())
+    stats = json.loads(queues.output)
+    assert [each["queue"] for each in stats] == names
+    assert {each[state] for each in stats for state in ("waiting", "active", "failed")} == {0}
+    assert [line.split()[0] for line in table.output.splitlines()] == ["queue", *names]
 
 
 def test_its_redis_keeps_what_it_is_given(tmp_path: Path) -> None:
