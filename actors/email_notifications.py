@@ -10,7 +10,7 @@ from actors.current_job import current_job
 from actors.email.sending import send
 
 
-@dramatiq.actor(queue_name="email-notifications", actor_name="send_email")
+@dramatiq.actor(queue_name="email-notifications", actor_name="send_email", store_results=True)
 def send_email(**payload: Any) -> dict[str, Any]:
     """Send an email to everybody who has not got it from an earlier attempt of this job.
 

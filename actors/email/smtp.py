@@ -102,6 +102,8 @@ def deliver(raw: bytes, sender: str, recipients: Mapping[str, str], settings: Sm
         _ended(outcome, stage, str(error), hopeless=True)
     except ssl.SSLCertVerificationError as error:
         _ended(outcome, stage, f"the server's certificate is not trusted ({error.verify_message})", hopeless=True)
+    except UnicodeError:
+        _ended(outcome, stage, "the host name of the server is not a valid one", hopeless=True)
     except (smtplib.SMTPException, OSError) as error:
         _ended(outcome, stage, f"{type(error).__name__}: {error}", hopeless=False)
     finally:

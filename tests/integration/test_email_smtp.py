@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,10 +129,12 @@ def test_a_message_arrives_whole(server: LocalSmtp) -> None:
     assert (part.get_filename(), part.get_payload(decode=True)) == ("Größe.pdf", data)
 
 
-def test_a_template_arrives_in_both_forms(server: LocalSmtp) -> None:
+def test_a_template_arrives_in_both_forms(tmp_path: Path) -> None:
     context = {"title": "Report ready", "paragraphs": ["It is here."]}
-    Job(server, {"template": "notice", "context": context, "text": None, "subject": None}).attempt()
-    [mail] = server.wait_for(1)
+    with LocalSmtp(folder=tmp_path) as server:
+        Job(server, {"template": "notice", "context": context, "text": None, "subject": None}).attempt()
+        [mail] = server.wait_for(1)
+    assert (tmp_path / "0001.eml").read_bytes() == mail.raw
     assert mail.message["Subject"] == "Report ready"
     assert mail.message.get_content_type() == "multipart/alternative"
 
@@ -320,6 +323,11 @@ def test_a_name_that_does_not_resolve_is_worth_another_attempt(server: LocalSmtp
         Job(server, {}, host="mail.invalid").attempt()
 
 
+def test_an_impossible_host_name_fails_at_once(server: LocalSmtp) -> None:
+    with pytest.raises(PermanentError, match="connecting: the host name"):
+        Job(server, {}, host="x" * 70 + ".example.org").attempt()
+
+
 def test_a_silent_server_is_worth_another_attempt(server: LocalSmtp) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         job = Job(server, {}, port=silent.getsockname()[1], timeout_s=0.2)
@@ -335,6 +343,25 @@ def test_a_connection_lost_before_the_message_is_worth_another_attempt(server: L
         job.attempt()
     assert job.attempt()["accepted"] == 2
     assert len(server.wait_for(1)) == 1
+
+
+def test_a_connection_lost_in_the_middle_of_the_message_means_nobody_got_it(server: LocalSmtp) -> None:
+    def hang_up_inside_the_message(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rwb", buffering=0) as lines:
+            for answer in ("220 hello", "250 hello", "250 sender", "250 recipient", "354 go on"):
+                lines.write(f"{answer}\r\n".encode())
+                lines.readline()
+
+    big = base64.b64encode(bytes(6_000_000)).decode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=hang_up_inside_the_message, args=(listener,))
+        thread.start()
+        job = Job(server, {"attachments": [{"filename": "a", "content_base64": big}]}, port=listener.getsockname()[1])
+        with pytest.raises(ServerUnavailable, match=r"sending: .* 0 of 1"):
+            job.attempt()
+        thread.join(10)
+    assert job.state["accepted"] == []
 
 
 def test_what_was_settled_before_the_connection_broke_stays_settled(server: LocalSmtp) -> None:
@@ -424,7 +451,7 @@ def test_the_actor_sends_for_its_job_and_keeps_its_progress(
         send_email.fn(**payload)
         seen.append((current_job(), is_last_attempt()))
 
-    actor = dramatiq.actor(run, broker=broker, actor_name="send_email", queue_name="email-notifications")
+    actor = dramatiq.actor(broker=broker, actor_name="send_email", queue_name="email-notifications")(run)
     worker = dramatiq.Worker(broker, worker_timeout=100, worker_threads=1)
     worker.start()
     try:
