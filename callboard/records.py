@@ -6,22 +6,20 @@ The layout is that of ``verbs/includes/record.lua``; a test compares the two.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from struct import Struct
+from typing import Any, NamedTuple
 
 import msgpack
 
 from callboard.codec import decode_payload
 from callboard.ids import unpack_id
 
-#: Field names of a packed record, in order, with the value that stands for a field left out at its end.
-FIELDS: tuple[tuple[str, Any], ...] = (
-    ("state", b"w"), ("priority", 5), ("workspace", b""), ("added", 0), ("ready", 0), ("attempts", 0), ("stalls", 0),
-    ("lost", 0), ("options", b""), ("token", b""), ("score", 0), ("started", 0), ("worker", b""), ("duration", 0),
-    ("reason", b""),
-)  # fmt: skip
-_DEFAULTS = [default for _, default in FIELDS]
-(STATE, PRIORITY, WORKSPACE, ADDED, READY, ATTEMPTS, STALLS, LOST, OPTIONS, TOKEN, SCORE, STARTED, WORKER, DURATION,
- REASON) = range(len(FIELDS))  # fmt: skip
+#: state, priority, added (ms), length of the workspace
+_HEAD = Struct(">cHQB")
+
+#: ready (ms), attempts, stalls, lost, score, started (ms), duration (ms), number, worker, length of the options
+_REST = Struct(">QHHHQQIQ12sI")
+_BLANK = (0, 0, 0, 0, 0, 0, 0, 0, b"", 0)
 
 #: State codes in a record -> the words used everywhere.
 STATES = {
@@ -34,12 +32,39 @@ _OUTCOMES = {
 }  # fmt: skip
 
 
-def unpack_record(packed: bytes) -> list[Any]:
-    """All fields of a packed record, those left out at their defaults; strings as bytes."""
-    record: list[Any] = msgpack.unpackb(packed, raw=True)
-    if len(record) < len(_DEFAULTS):
-        record += _DEFAULTS[len(record) :]
-    return record
+class Record(NamedTuple):
+    """The fields of a packed record. Times are ms since the epoch by Redis' clock; 0 where there is none."""
+
+    state: bytes
+    priority: int
+    workspace: bytes
+    added: int
+    ready: int
+    attempts: int
+    stalls: int
+    lost: int
+    score: int
+    started: int
+    duration: int
+    number: int
+    worker: bytes
+    options: bytes
+    reason: bytes
+
+
+def unpack_record(packed: bytes) -> Record:
+    """The fields of a packed record."""
+    state, priority, added, length = _HEAD.unpack_from(packed)
+    at = _HEAD.size + length
+    workspace = packed[_HEAD.size : at]
+    if len(packed) == at:
+        return Record(state, priority, workspace, added, *_BLANK[:9], b"", b"")
+    ready, attempts, stalls, lost, score, started, duration, number, worker, options = _REST.unpack_from(packed, at)
+    at += _REST.size
+    return Record(
+        state, priority, workspace, added, ready, attempts, stalls, lost, score, started, duration, number, worker,
+        packed[at : at + options], packed[at + options :],
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +111,7 @@ def job_view(
 ) -> JobView:
     """The view of a stored job; a payload that cannot be decoded gives an empty actor name and no arguments."""
     record = unpack_record(packed)
-    state = STATES[record[STATE]]
+    state = STATES[record.state]
     try:
         actor, args, kwargs, options, _ = decode_payload(payload or b"")
     except ValueError:
@@ -94,10 +119,10 @@ def job_view(
     ended = int(score) if state in ("completed", "failed", "cancelled") else 0
     return JobView(
         id=unpack_id(stored_id), queue=queue, state=state, actor=actor, args=args, payload=kwargs, options=options,
-        priority=record[PRIORITY], workspace=_text(record[WORKSPACE]), added_ms=record[ADDED],
-        due_ms=int(score) if state == "delayed" else record[READY], started_ms=record[STARTED], ended_ms=ended,
-        duration_ms=record[DURATION], attempts_made=record[ATTEMPTS], stalls=record[STALLS],
-        worker=_text(record[WORKER]) or _text(record[TOKEN]).rpartition(":")[0], reason=_text(record[REASON]),
+        priority=record.priority, workspace=_text(record.workspace), added_ms=record.added,
+        due_ms=int(score) if state == "delayed" else record.ready, started_ms=record.started, ended_ms=ended,
+        duration_ms=record.duration, attempts_made=record.attempts, stalls=record.stalls,
+        worker=_text(record.worker.strip(b"\0")), reason=_text(record.reason),
         attempts=_attempts(attempts),
     )  # fmt: skip
 

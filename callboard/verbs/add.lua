@@ -49,11 +49,10 @@ for i, job in ipairs(jobs) do
     if taken then last_taken = job[7] end
     payloads[#payloads + 1] = id
     payloads[#payloads + 1] = job[2]
-    local rec = {WAITING, job[3], job[4], now}
+    local state = WAITING
     local due = job[6] > 0 and job[6] or now + job[5]
     if due > now then
-      rec[STATE] = DELAYED
-      rec[READY] = due
+      state = DELAYED
       delayed[#delayed + 1] = due
       delayed[#delayed + 1] = id
       later_ids[#later_ids + 1] = id
@@ -64,7 +63,7 @@ for i, job in ipairs(jobs) do
       now_ids[#now_ids + 1] = id
     end
     records[#records + 1] = id
-    records[#records + 1] = cmsgpack.pack(rec)
+    records[#records + 1] = new_record(state, job[3], now, job[4])
   end
 end
 

@@ -16,8 +16,8 @@ from callboard.store.store import Call
 MAX_FINISHES = 150
 MAX_FETCH = 200
 
-#: {id, number of its fetch, outcome, duration (ms), extra or nothing}; the script's header says what each is.
-Finish = tuple[Any, ...]
+#: id, number of its fetch, outcome, duration (ms), extra (None for none); the script's header says what each is.
+Finish = tuple[str, int, str, int, dict[str, Any] | None]
 
 
 @dataclass(slots=True)
@@ -57,9 +57,14 @@ def policy(spec: QueueSpec, settings: Settings) -> bytes:
 
 def cycle_call(worker: str, request: CycleRequest, packed_policy: bytes) -> Call:
     """The call of ``request`` for worker ``worker``."""
-    finishes = msgpack.packb(request.finishes, use_bin_type=False) if request.finishes else b""
+    finishes = extras = b""
+    if request.finishes:
+        finishes = msgpack.packb([part for f in request.finishes for part in f[:4]], use_bin_type=False)
+        places = [part for i, f in enumerate(request.finishes, 1) if f[4] for part in (i, f[4])]
+        extras = msgpack.packb(places, use_bin_type=False) if places else b""
     starts = msgpack.packb(request.starts, use_bin_type=False) if request.starts else b""
-    args = (worker, request.number, request.at_once, request.ahead, request.holds, packed_policy, finishes, starts)
+    args = (worker, request.number, request.at_once, request.ahead, request.holds, packed_policy, finishes,
+            extras, starts)  # fmt: skip
     return "cycle", request.queue, args
 
 

@@ -12,8 +12,7 @@ local ids, codes, leases = {}, {}, {}
 for i, pair in ipairs(pairs_) do ids[i] = pair[1] end
 local packed = redis.call('HMGET', K.record, unpack(ids))
 for i, pair in ipairs(pairs_) do
-  local rec = packed[i] and cmsgpack.unpack(packed[i])
-  if rec and rec[STATE] == ACTIVE and rec[TOKEN] == worker .. ':' .. pair[2] then
+  if packed[i] and is_owned(packed[i], token_of(worker, pair[2])) then
     codes[i] = '1'
     leases[#leases + 1] = expiry
     leases[#leases + 1] = pair[1]

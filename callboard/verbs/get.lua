@@ -10,9 +10,8 @@
 local id = ARGV[1]
 local packed = redis.call('HGET', K.record, id)
 if not packed then return false end
-local rec = cmsgpack.unpack(packed)
 local zsets = {d = K.delayed, a = K.active, c = K.completed, f = K.failed, x = K.cancelled}
-local key = zsets[rec[STATE]]
+local key = zsets[string.sub(packed, 1, 1)]
 local score = key and redis.call('ZSCORE', key, id) or '0'
 return {
   redis.call('HGET', K.payload, id), packed, score,

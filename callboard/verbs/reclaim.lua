@@ -10,16 +10,16 @@
 local STEP = 500
 local worker, first = ARGV[1], tonumber(ARGV[3])
 local flat, known = cmsgpack.unpack(ARGV[2]), {}
-for i = 1, #flat, 2 do known[flat[i]] = worker .. ':' .. flat[i + 1] end
+for i = 1, #flat, 2 do known[flat[i]] = token_of(worker, flat[i + 1]) end
 local candidates = redis.call('ZRANGE', K.active, first, first + STEP - 1)
 if #candidates == 0 then return {0, -1} end
 local packed = redis.call('HMGET', K.record, unpack(candidates))
 local ids, records = {}, {}
 for i, id in ipairs(candidates) do
-  local rec = cmsgpack.unpack(packed[i])
-  if string.sub(rec[TOKEN], 1, #worker + 1) == worker .. ':' and known[id] ~= rec[TOKEN] then
+  local at = rest_at(packed[i])
+  if sub(packed[i], at + 42, at + 53) == worker and known[id] ~= sub(packed[i], at + 34, at + 53) then
     ids[#ids + 1] = id
-    records[#records + 1] = rec
+    records[#records + 1] = packed[i]
   end
 end
 give_back(ids, records)

@@ -10,11 +10,10 @@ local worker = ARGV[1]
 local codes, ids, records = {}, {}, {}
 for i, pair in ipairs(cmsgpack.unpack(ARGV[2])) do
   local packed = redis.call('HGET', K.record, pair[1])
-  local rec = packed and cmsgpack.unpack(packed)
-  if rec and rec[STATE] == ACTIVE and rec[TOKEN] == worker .. ':' .. pair[2] then
+  if packed and is_owned(packed, token_of(worker, pair[2])) then
     codes[i] = '1'
     ids[#ids + 1] = pair[1]
-    records[#records + 1] = rec
+    records[#records + 1] = packed
   else
     codes[i] = '0'
   end

@@ -18,8 +18,8 @@ local function oldest()
   for _ = 1, MAX_BANDS do
     local head = redis.call('ZRANGEBYSCORE', K.waiting, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if #head == 0 then break end
-    local rec = cmsgpack.unpack(redis.call('HGET', K.record, head[1]))
-    local ready = math.max(get(rec, ADDED), get(rec, READY))
+    local rec = decode(redis.call('HGET', K.record, head[1]))
+    local ready = math.max(rec.added, rec.ready)
     if since == 0 or ready < since then since = ready end
     from = string.format('%.0f', (math.floor(tonumber(head[2]) / BAND) + 1) * BAND)
   end

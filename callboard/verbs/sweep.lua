@@ -44,31 +44,26 @@ for _, id in ipairs(beyond) do redis.call('ZADD', K.active, now + lease, id) end
 if granted == 0 then
   local ids = redis.call('ZRANGEBYSCORE', K.active, '-inf', now, 'LIMIT', 0, LIMIT)
   for _, id in ipairs(ids) do
-    local rec = cmsgpack.unpack(redis.call('HGET', K.record, id))
-    local started, score = rec[STARTED], rec[SCORE]
-    local worker = string.match(rec[TOKEN], '^(.*):') or ''
+    local rec = decode(redis.call('HGET', K.record, id))
     redis.call('ZREM', K.active, id)
-    disown(rec)
-    put(rec, LOST, get(rec, LOST) + 1)
+    rec.lost = rec.lost + 1
     recovered[#recovered + 1] = id
-    if started > 0 then
-      put(rec, STALLS, get(rec, STALLS) + 1)
-      keep_attempt(id, {get(rec, ATTEMPTS) + 1, worker, started, now, 's', 'Stalled', 'the worker was lost', ''},
+    if rec.started > 0 then
+      rec.stalls = rec.stalls + 1
+      keep_attempt(id, {rec.attempts + 1, rec.worker, rec.started, now, 's', 'Stalled', 'the worker was lost', ''},
         attempts_kept)
       count('stalled', 1)
     end
-    if rec[STALLS] and rec[STALLS] > max_stalls then
-      rec[STATE] = FAILED
-      put(rec, STARTED, started)
-      put(rec, WORKER, worker)
-      put(rec, REASON, string.format('stalled: %d starts were lost with their worker', rec[STALLS]))
+    if rec.stalls > max_stalls then
+      rec.state = FAILED
+      rec.reason = string.format('stalled: %d starts were lost with their worker', rec.stalls)
       redis.call('ZADD', K.failed, now, id)
       failed[#failed + 1] = id
     else
-      rec[STATE] = WAITING
-      redis.call('ZADD', K.waiting, score, id)
+      rec.state, rec.started = WAITING, 0
+      redis.call('ZADD', K.waiting, rec.score, id)
     end
-    redis.call('HSET', K.record, id, cmsgpack.pack(rec))
+    redis.call('HSET', K.record, id, encode(rec))
   end
   if #recovered > 0 then emit('stalled', recovered, events_max) end
   if #failed > 0 then

@@ -32,9 +32,7 @@ def finish_of(job: Job, settings: Settings) -> Finish:
             extra["result"], extra["result_ttl"] = job.result, job.result_ttl_ms
         if job.outbox:
             extra["outbox"] = job.outbox
-    if extra:
-        return job.stored_id, job.number, outcome, job.duration, extra
-    return job.stored_id, job.number, outcome, job.duration
+    return job.stored_id, job.number, outcome, job.duration, extra or None
 
 
 def _describe(job: Job, extra: dict[str, Any], settings: Settings) -> None:

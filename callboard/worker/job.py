@@ -11,7 +11,7 @@ from dramatiq.message import Message, get_encoder
 from callboard.catalogue import QueueSpec
 from callboard.codec import decode_payload, to_message
 from callboard.ids import unpack_id
-from callboard.records import ADDED, ATTEMPTS, LOST, OPTIONS, PRIORITY, READY, STALLS, WORKSPACE, unpack_record
+from callboard.records import Record, unpack_record
 
 
 class Job(MessageProxy):
@@ -25,7 +25,7 @@ class Job(MessageProxy):
     ``outbox``. Attributes are plain, not looked up in the message, since they are read many times a job.
     """
 
-    def __init__(self, spec: QueueSpec, stored_id: bytes, number: int, record: list[Any], now_ms: int) -> None:
+    def __init__(self, spec: QueueSpec, stored_id: bytes, number: int, record: Record, now_ms: int) -> None:
         self.failed = False
         self._exception: BaseException | None = None
         self._built: Message[Any] | None = None
@@ -41,14 +41,14 @@ class Job(MessageProxy):
         self.original_options: dict[str, Any] = {}
         self.message_timestamp = 0
 
-        self.attempt: int = record[ATTEMPTS] + 1
+        self.attempt: int = record.attempts + 1
         self.max_attempts: int = 0
         self.is_last_attempt = False
-        self.stalls: int = record[STALLS]
-        self.lost: int = record[LOST]
-        self.priority: int = record[PRIORITY]
-        self.workspace: str = record[WORKSPACE].decode()
-        self.ready_ms: int = max(record[ADDED], record[READY])
+        self.stalls: int = record.stalls
+        self.lost: int = record.lost
+        self.priority: int = record.priority
+        self.workspace: str = record.workspace.decode()
+        self.ready_ms: int = max(record.added, record.ready)
         self.fetched_ms = now_ms
         self.wait_ms = max(0, now_ms - self.ready_ms)
 
@@ -113,7 +113,7 @@ def job_from(spec: QueueSpec, row: tuple[bytes, bytes | None, bytes], number: in
     if payload is None:
         return job, "the stored message is gone"
     try:
-        job.decode(payload, record[OPTIONS])
+        job.decode(payload, record.options)
     except ValueError as error:
         return job, str(error)
     return job, ""

@@ -3,9 +3,9 @@
 local function forget(ids)
   call_in_pieces('HDEL', K.payload, ids)
   call_in_pieces('HDEL', K.record, ids)
-  call_in_pieces('HDEL', K.attempts, ids)
-  call_in_pieces('HDEL', K.logs, ids)
-  call_in_pieces('HDEL', K.children, ids)
+  for _, key in ipairs({K.attempts, K.logs, K.children}) do
+    if redis.call('HLEN', key) > 0 then call_in_pieces('HDEL', key, ids) end
+  end
 end
 
 -- Keep the newest `keep` of a finished state; at most `limit` go in a call.

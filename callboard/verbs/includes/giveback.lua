@@ -4,13 +4,12 @@ local function give_back(ids, records)
   if #ids == 0 then return end
   local scores, packed = {}, {}
   for i, id in ipairs(ids) do
-    local rec = records[i]
-    scores[#scores + 1] = rec[SCORE]
+    local rec = decode(records[i])
+    scores[#scores + 1] = rec.score
     scores[#scores + 1] = id
-    rec[STATE] = WAITING
-    disown(rec)
+    rec.state, rec.started = WAITING, 0
     packed[#packed + 1] = id
-    packed[#packed + 1] = cmsgpack.pack(rec)
+    packed[#packed + 1] = encode(rec)
   end
   redis.call('ZREM', K.active, unpack(ids))
   redis.call('ZADD', K.waiting, unpack(scores))

@@ -1,16 +1,20 @@
 -- promote.lua: due jobs go to waiting, in order of their due time, at their own priority. At most `limit` a call.
 -- needs: record, clock, tags, KEYS delayed waiting record. Returns how many, and the next due time (0: none).
 local function promote_due(limit, fair)
-  local ids = redis.call('ZRANGEBYSCORE', K.delayed, '-inf', now, 'LIMIT', 0, limit)
-  if #ids > 0 then
+  local due = redis.call('ZRANGEBYSCORE', K.delayed, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+  local n = #due / 2
+  if n > 0 then
+    local ids = {}
+    for i = 1, n do ids[i] = due[2 * i - 1] end
     local packed = redis.call('HMGET', K.record, unpack(ids))
     local records, scores = {}, {}
     for i, id in ipairs(ids) do
-      local rec = cmsgpack.unpack(packed[i])
-      rec[STATE] = WAITING
+      local rec = decode(packed[i])
+      rec.state = WAITING
+      rec.ready = tonumber(due[2 * i])
       records[#records + 1] = id
-      records[#records + 1] = cmsgpack.pack(rec)
-      scores[#scores + 1] = place(rec[PRIORITY], get(rec, WORKSPACE), fair)
+      records[#records + 1] = encode(rec)
+      scores[#scores + 1] = place(rec.priority, rec.workspace, fair)
       scores[#scores + 1] = id
     end
     redis.call('ZREM', K.delayed, unpack(ids))
@@ -18,5 +22,5 @@ local function promote_due(limit, fair)
     redis.call('ZADD', K.waiting, unpack(scores))
   end
   local head = redis.call('ZRANGE', K.delayed, 0, 0, 'WITHSCORES')
-  return #ids, tonumber(head[2] or 0)
+  return n, tonumber(head[2] or 0)
 end

@@ -1,0 +1,76 @@
+-- fetch.lua: waiting jobs become active, in order: `at_once` that start now, then `ahead` that are reserved.
+-- needs: record clock lists count tags, KEYS as cycle.lua.
+-- Returns the jobs (id, payload, packed record, …), how many, paused (1 or 0), lone (1 or 0).
+--
+-- A job on its last permitted start runs alone in its process: it is passed over until a process that holds nothing
+-- asks, and one process at a time claims it (meta lone, lone_until). A job that was lost before is not reserved.
+local NOT_STARTED = pack('>I8', 0)
+
+local function fetch(worker, call, policy, at_once, ahead, holds)
+  local lease, max_stalls, events_max = policy[1], policy[3], policy[6]
+  local flags = redis.call('HMGET', K.meta, 'paused', 'lone', 'lone_until', 'closed')
+  local paused, lone = flags[1] and 1 or 0, 0
+  if flags[2] == worker then
+    -- Our claim: kept while this process empties itself, given up when it asks with empty hands.
+    if holds > 0 then
+      redis.call('HSET', K.meta, 'lone_until', now + lease)
+    else
+      redis.call('HDEL', K.meta, 'lone', 'lone_until')
+    end
+  end
+  if at_once + ahead == 0 or flags[1] or flags[4] then return {}, 0, paused, lone end
+  local popped = redis.call('ZPOPMIN', K.waiting, at_once + ahead)
+  if #popped == 0 then return {}, 0, paused, lone end
+
+  local ids = {}
+  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  local packed = redis.call('HMGET', K.record, unpack(ids))
+  local payloads = redis.call('HMGET', K.payload, unpack(ids))
+  local token, expiry, started_now = token_of(worker, call), now + lease, pack('>I8', now)
+  local jobs, taken, back, records, leases, stop = {}, {}, {}, {}, {}, false
+
+  -- Whether the job may go to this process now; the second result ends the batch after it.
+  local function may_take(rec)
+    local at = rest_at(rec)
+    if #rec < at then return true, false end
+    local stalls, lost = unpack_struct('>HH', rec, at + 10)
+    if stalls > 0 and stalls >= max_stalls then
+      if flags[2] and flags[2] ~= worker and tonumber(flags[3]) > now then return false, false end
+      if holds == 0 and #taken == 0 then return true, true end
+      lone = 1
+      redis.call('HSET', K.meta, 'lone', worker, 'lone_until', now + lease)
+      return false, false
+    end
+    if lost > 0 and #taken >= at_once then return false, true end
+    return true, false
+  end
+
+  for i, id in ipairs(ids) do
+    local take, last = false, false
+    if not stop then take, last = may_take(packed[i]) end
+    stop = stop or last
+    if take then
+      local score = tonumber(popped[2 * i])
+      taken[#taken + 1] = id
+      advance(score)
+      local rec = activate(packed[i], score, #taken <= at_once and started_now or NOT_STARTED, token)
+      records[#records + 1] = id
+      records[#records + 1] = rec
+      leases[#leases + 1] = expiry
+      leases[#leases + 1] = id
+      jobs[#jobs + 1] = id
+      jobs[#jobs + 1] = payloads[i]
+      jobs[#jobs + 1] = rec
+    else
+      back[#back + 1] = popped[2 * i]
+      back[#back + 1] = id
+    end
+  end
+  if #back > 0 then call_in_pieces('ZADD', K.waiting, back) end
+  if #taken > 0 then
+    call_in_pieces('HSET', K.record, records)
+    call_in_pieces('ZADD', K.active, leases)
+    emit('active', taken, events_max)
+  end
+  return jobs, #taken, paused, lone
+end

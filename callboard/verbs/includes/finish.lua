@@ -1,0 +1,138 @@
+-- finish.lua: attempts end: their jobs leave `active`, and all that an end brings about is written with it.
+-- needs: record clock lists count tags forget attempts, KEYS as cycle.lua. Its arguments are those of cycle.lua.
+-- Returns one character a finish (1 done, 0 stale), and how many jobs are waiting again.
+local TRIM_LIMIT = 300
+
+-- Messages for other queues: numbered, written here, delivered by any worker process.
+local function fill_outbox(messages)
+  if #messages == 0 then return end
+  local number = tonumber(redis.call('HGET', K.meta, 'outbox_number') or 0)
+  local rows = {}
+  for _, m in ipairs(messages) do
+    number = number + 1
+    local due = m[6] > 0 and now + m[6] or 0
+    rows[#rows + 1] = number
+    rows[#rows + 1] = cmsgpack.pack({number, m[1], m[2], m[3], m[4], m[5], due})
+  end
+  redis.call('HSET', K.meta, 'outbox_number', number)
+  call_in_pieces('ZADD', K.outbox, rows)
+end
+
+local function finish(worker, policy, finishes, extras)
+  local fair, keep_completed, keep_failed = policy[2] == 1, policy[4], policy[5]
+  local events_max, attempts_kept = policy[6], policy[7]
+  local extra_of = {}
+  for i = 1, #extras, 2 do extra_of[extras[i]] = extras[i + 1] end
+  local ids = {}
+  for i = 1, #finishes, 4 do ids[#ids + 1] = finishes[i] end
+  local packed = redis.call('HMGET', K.record, unpack(ids))
+
+  local codes, leaving, records, forgotten, stale, messages = {}, {}, {}, {}, 0, {}
+  -- state or outcome -> flat scores and ids, and ids for the event
+  local to = {completed = {}, failed = {}, cancelled = {}, delayed = {}, waiting = {}}
+  local of = {completed = {}, failed = {}, cancelled = {}, retried = {}, deferred = {}}
+  local tokens = {}
+
+  local function go(state, score, id)
+    local list = to[state]
+    list[#list + 1] = score
+    list[#list + 1] = id
+  end
+
+  -- Everything but a plain completion: rare, so it may be slow.
+  local function end_otherwise(id, rec, outcome, duration, extra)
+    local r = decode(rec)
+    if extra.options then r.options = extra.options end
+    if outcome == 'b' then
+      r.state, r.started = WAITING, 0
+      go('waiting', r.score, id)
+      return encode(r)
+    end
+    r.duration = duration
+    r.started = now - duration
+    if outcome ~= 'd' then r.attempts = r.attempts + 1 end
+    local error = extra.error or {'', extra.reason or '', ''}
+    keep_attempt(id, {r.attempts, worker, r.started, now, outcome, error[1], error[2], error[3]}, attempts_kept)
+    if outcome == 'r' or outcome == 'd' then
+      local name = outcome == 'r' and 'retried' or 'deferred'
+      of[name][#of[name] + 1] = id
+      r.ready = now + (extra.delay or 0)
+      if r.ready > now then
+        r.state = DELAYED
+        go('delayed', r.ready, id)
+      else
+        r.state = WAITING
+        go('waiting', place(r.priority, r.workspace, fair), id)
+      end
+      return encode(r)
+    end
+    local name = outcome == 'f' and 'failed' or 'cancelled'
+    of[name][#of[name] + 1] = id
+    r.state = outcome == 'f' and FAILED or CANCELLED
+    r.reason = extra.reason or ''
+    if (outcome == 'f' and keep_failed or keep_completed) > 0 then
+      go(name, now, id)
+    else
+      forgotten[#forgotten + 1] = id
+    end
+    return encode(r)
+  end
+
+  for i, id in ipairs(ids) do
+    local number, outcome, duration = finishes[4 * i - 2], finishes[4 * i - 1], finishes[4 * i]
+    local token = tokens[number]
+    if not token then
+      token = token_of(worker, number)
+      tokens[number] = token
+    end
+    local rec, extra = packed[i], extra_of[i]
+    if not rec or not is_owned(rec, token) then
+      codes[i] = '0'
+      stale = stale + 1
+    else
+      codes[i] = '1'
+      leaving[#leaving + 1] = id
+      if outcome == 'c' then
+        of.completed[#of.completed + 1] = id
+        if keep_completed > 0 then
+          go('completed', now, id)
+          records[#records + 1] = id
+          records[#records + 1] = complete(rec, now, duration)
+        else
+          forgotten[#forgotten + 1] = id
+        end
+      else
+        records[#records + 1] = id
+        records[#records + 1] = end_otherwise(id, rec, outcome, duration, extra or {})
+      end
+      if extra then
+        if extra.result then
+          redis.call('HSET', K.results, id, extra.result)
+          redis.call('ZADD', K.expiry, now + extra.result_ttl, id)
+        end
+        for _, m in ipairs(extra.outbox or {}) do messages[#messages + 1] = m end
+      end
+    end
+  end
+
+  if #leaving > 0 then
+    call_in_pieces('ZREM', K.active, leaving)
+    call_in_pieces('HSET', K.record, records)
+    for state, list in pairs(to) do
+      if #list > 0 then call_in_pieces('ZADD', K[state], list) end
+    end
+    if #forgotten > 0 then forget(forgotten) end
+    for name, list in pairs(of) do
+      if #list > 0 then
+        count(name, #list)
+        emit(name, list, events_max)
+      end
+    end
+    if #to.completed > 0 then trim_count(K.completed, keep_completed, TRIM_LIMIT) end
+    if #to.failed > 0 then trim_count(K.failed, keep_failed, TRIM_LIMIT) end
+    if #to.cancelled > 0 then trim_count(K.cancelled, keep_completed, TRIM_LIMIT) end
+  end
+  fill_outbox(messages)
+  if stale > 0 then count('stale_finishes', stale) end
+  return table.concat(codes), #to.waiting / 2
+end
