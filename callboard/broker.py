@@ -60,7 +60,8 @@ class CallboardBroker(Broker):
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """As Dramatiq's, calling only the hooks that a middleware overrides."""
         name = "before_" + signal
-        for hook in self._hooks.get(name) or self._find_hooks(name):
+        hooks = self._hooks.get(name)
+        for hook in self._find_hooks(name) if hooks is None else hooks:
             try:
                 hook(self, *args, **kwargs)
             except MiddlewareError:
@@ -73,7 +74,8 @@ class CallboardBroker(Broker):
         name = "after_" + signal
         if signal in ("process_message", "skip_message"):
             args[0].committing = True
-        for hook in self._hooks.get(name) or self._find_hooks(name):
+        hooks = self._hooks.get(name)
+        for hook in self._find_hooks(name) if hooks is None else hooks:
             try:
                 hook(self, *args, **kwargs)
             except Exception:

@@ -16,13 +16,14 @@ last, so that it decides first when an attempt ends and the others see the job a
 from __future__ import annotations
 
 from dramatiq import Middleware
-from dramatiq.middleware import AgeLimit, AsyncIO, Callbacks, CurrentMessage, Pipelines
+from dramatiq.middleware import AsyncIO, CurrentMessage
 from dramatiq.results import Results
 
 from callboard.results import CallboardResults
 from callboard.settings import Settings
 from callboard.store.store import open_store
 from middleware.attempt_log import AttemptLog
+from middleware.lean import AgeLimit, Callbacks, Pipelines
 from middleware.retries import Retries
 
 

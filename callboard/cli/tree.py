@@ -37,6 +37,8 @@ class TreeOptions:
     queues: tuple[str, ...] = ()
     #: How long running jobs may take to finish on shutdown (in seconds).
     grace_s: float = 30.0
+    #: File descriptor that gets what the tree prints; None: it prints where this process does.
+    output: int | None = None
 
     def command(self) -> list[str]:
         """The Dramatiq command line of one tree."""
@@ -67,6 +69,8 @@ class Tree:
         self._leader = subprocess.Popen(
             tethered(options.command()),
             stdin=subprocess.DEVNULL,
+            stdout=options.output,
+            stderr=options.output,
             env={**os.environ, "CALLBOARD_WORKER_SLOT": str(slot)},
             process_group=0,
         )

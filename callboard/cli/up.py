@@ -28,12 +28,24 @@ class System:
     """The embedded server (if there is one) and the workers: started in this order, ended in the other."""
 
     def __init__(
-        self, server: EmbeddedServer | None, supervisor: Supervisor, on_ready: Callable[[], None] = lambda: None
+        self,
+        server: EmbeddedServer | None,
+        supervisor: Supervisor,
+        on_ready: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = say,
     ) -> None:
-        """Nothing runs before the first ``tick``. ``on_ready`` is called once, when the workers are being started."""
+        """Nothing runs before the first ``tick``.
+
+        Args:
+          server: None when Redis is somebody else's.
+          supervisor: runs the workers.
+          on_ready: called once, when the workers are being started.
+          say: gets one line for everything an operator should know of.
+        """
         self._server = server
         self._supervisor = supervisor
         self._on_ready = on_ready
+        self._say = say
         self._started_at = 0.0
         self._ready = False
         self._stopping = False
@@ -74,10 +86,10 @@ class System:
     def stop(self) -> None:
         """End cleanly; the second call ends the workers at once."""
         if self._stopping:
-            say("ending at once")
+            self._say("ending at once")
             self._supervisor.kill()
         else:
-            say("finishing running jobs")
+            self._say("finishing running jobs")
             self._supervisor.stop()
         self._stopping = True
 
@@ -85,12 +97,12 @@ class System:
         if server.exit_code is not None:
             said = f"the embedded Redis ended (exit code {server.exit_code}; {server.log}): {server.last_words()}"
             if monotonic() - self._started_at < SERVER_SETTLE_S:
-                say(said)
+                self._say(said)
                 self._server_failed = True
                 self._stopping = True
                 self._supervisor.stop()
                 return
-            say(f"{said}; starting it again")
+            self._say(f"{said}; starting it again")
         self._started_at = monotonic()
         server.start()
 

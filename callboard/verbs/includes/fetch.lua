@@ -1,6 +1,6 @@
 -- fetch.lua: waiting jobs become active, in order: `at_once` that start now, then `ahead` that are reserved.
 -- needs: record clock lists count tags, KEYS as cycle.lua.
--- Returns the jobs (id, payload, packed record, …), how many, paused (1 or 0), lone (1 or 0).
+-- Returns the jobs (id, payload, packed record as it was while waiting, …), how many, paused (1 or 0), lone (1 or 0).
 --
 -- A job on its last permitted start runs alone in its process: it is passed over until a process that holds nothing
 -- asks, and one process at a time claims it (meta lone, lone_until). A job that was lost before is not reserved.
@@ -23,11 +23,13 @@ local function fetch(worker, call, policy, at_once, ahead, holds)
   if #popped == 0 then return {}, 0, paused, lone end
 
   local ids = {}
-  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
   local packed = redis.call('HMGET', K.record, unpack(ids))
   local payloads = redis.call('HMGET', K.payload, unpack(ids))
   local token, expiry, started_now = token_of(worker, call), now + lease, pack('>I8', now)
+  -- Counters rather than `#list`: its cost grows with the list.
   local jobs, taken, back, records, leases, stop = {}, {}, {}, {}, {}, false
+  local n, last_score, band_end = 0, nil, 0
 
   -- Whether the job may go to this process now; the second result ends the batch after it.
   local function may_take(rec)
@@ -36,12 +38,12 @@ local function fetch(worker, call, policy, at_once, ahead, holds)
     local stalls, lost = unpack_struct('>HH', rec, at + 10)
     if stalls > 0 and stalls >= max_stalls then
       if flags[2] and flags[2] ~= worker and tonumber(flags[3]) > now then return false, false end
-      if holds == 0 and #taken == 0 then return true, true end
+      if holds == 0 and n == 0 then return true, true end
       lone = 1
       redis.call('HSET', K.meta, 'lone', worker, 'lone_until', now + lease)
       return false, false
     end
-    if lost > 0 and #taken >= at_once then return false, true end
+    if lost > 0 and n >= at_once then return false, true end
     return true, false
   end
 
@@ -51,26 +53,31 @@ local function fetch(worker, call, policy, at_once, ahead, holds)
     stop = stop or last
     if take then
       local score = tonumber(popped[2 * i])
-      taken[#taken + 1] = id
-      advance(score)
-      local rec = activate(packed[i], score, #taken <= at_once and started_now or NOT_STARTED, token)
-      records[#records + 1] = id
-      records[#records + 1] = rec
-      leases[#leases + 1] = expiry
-      leases[#leases + 1] = id
-      jobs[#jobs + 1] = id
-      jobs[#jobs + 1] = payloads[i]
-      jobs[#jobs + 1] = rec
+      if score >= band_end then
+        if last_score then advance(last_score) end
+        band_end = (math.floor(score / BAND) + 1) * BAND
+      end
+      last_score = score
+      n = n + 1
+      taken[n] = id
+      records[2 * n - 1] = id
+      records[2 * n] = activate(packed[i], score, n <= at_once and started_now or NOT_STARTED, token)
+      leases[2 * n - 1] = expiry
+      leases[2 * n] = id
+      jobs[3 * n - 2] = id
+      jobs[3 * n - 1] = payloads[i]
+      jobs[3 * n] = packed[i]
     else
       back[#back + 1] = popped[2 * i]
       back[#back + 1] = id
     end
   end
+  if last_score then advance(last_score) end
   if #back > 0 then call_in_pieces('ZADD', K.waiting, back) end
-  if #taken > 0 then
+  if n > 0 then
     call_in_pieces('HSET', K.record, records)
     call_in_pieces('ZADD', K.active, leases)
     emit('active', taken, events_max)
   end
-  return jobs, #taken, paused, lone
+  return jobs, n, paused, lone
 end

@@ -24,10 +24,12 @@ local function finish(worker, policy, finishes, extras)
   local extra_of = {}
   for i = 1, #extras, 2 do extra_of[extras[i]] = extras[i + 1] end
   local ids = {}
-  for i = 1, #finishes, 4 do ids[#ids + 1] = finishes[i] end
+  for i = 1, #finishes / 4 do ids[i] = finishes[4 * i - 3] end
   local packed = redis.call('HMGET', K.record, unpack(ids))
 
+  -- Counters rather than `#list`: its cost grows with the list.
   local codes, leaving, records, forgotten, stale, messages = {}, {}, {}, {}, 0, {}
+  local n, n_records, n_completed = 0, 0, 0
   -- state or outcome -> flat scores and ids, and ids for the event
   local to = {completed = {}, failed = {}, cancelled = {}, delayed = {}, waiting = {}}
   local of = {completed = {}, failed = {}, cancelled = {}, retried = {}, deferred = {}}
@@ -91,19 +93,24 @@ local function finish(worker, policy, finishes, extras)
       stale = stale + 1
     else
       codes[i] = '1'
-      leaving[#leaving + 1] = id
+      n = n + 1
+      leaving[n] = id
       if outcome == 'c' then
-        of.completed[#of.completed + 1] = id
+        n_completed = n_completed + 1
+        of.completed[n_completed] = id
         if keep_completed > 0 then
-          go('completed', now, id)
-          records[#records + 1] = id
-          records[#records + 1] = complete(rec, now, duration)
+          to.completed[2 * n_completed - 1] = now
+          to.completed[2 * n_completed] = id
+          records[n_records + 1] = id
+          records[n_records + 2] = complete(rec, now, duration)
+          n_records = n_records + 2
         else
           forgotten[#forgotten + 1] = id
         end
       else
-        records[#records + 1] = id
-        records[#records + 1] = end_otherwise(id, rec, outcome, duration, extra or {})
+        records[n_records + 1] = id
+        records[n_records + 2] = end_otherwise(id, rec, outcome, duration, extra or {})
+        n_records = n_records + 2
       end
       if extra then
         if extra.result then
@@ -115,7 +122,7 @@ local function finish(worker, policy, finishes, extras)
     end
   end
 
-  if #leaving > 0 then
+  if n > 0 then
     call_in_pieces('ZREM', K.active, leaving)
     call_in_pieces('HSET', K.record, records)
     for state, list in pairs(to) do

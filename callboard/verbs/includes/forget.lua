@@ -14,7 +14,7 @@ local function trim_count(key, keep, limit)
   if over <= 0 then return end
   local popped = redis.call('ZPOPMIN', key, math.min(over, limit))
   local ids = {}
-  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
   forget(ids)
 end
 
