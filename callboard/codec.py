@@ -7,11 +7,16 @@ one (``dramatiq.set_encoder``) keeps it.
 
 from __future__ import annotations
 
+from json import JSONDecoder
 from typing import Any
 
+from dramatiq.encoder import JSONEncoder
 from dramatiq.message import Message, get_encoder
 
 from callboard.errors import PayloadInvalid
+
+#: Decodes without looking for white space around, which our own encoding never has.
+_raw_decode = JSONDecoder().raw_decode
 
 #: What decode_payload gives: actor, args, kwargs, options, timestamp (ms).
 Parts = tuple[str, tuple[Any, ...], dict[str, Any], dict[str, Any], int]
@@ -43,7 +48,8 @@ def decode_payload(data: bytes) -> Parts:
     Raises: ValueError when the bytes are not a stored message.
     """
     try:
-        body = get_encoder().decode(data)
+        encoder = get_encoder()
+        body = _raw_decode(data.decode())[0] if type(encoder) is JSONEncoder else encoder.decode(data)
         return body["a"], tuple(body.get("p", ())), body.get("k", {}), body.get("o", {}), int(body["t"])
     except Exception as error:
         raise ValueError(f"the stored message cannot be decoded: {error}") from error

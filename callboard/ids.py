@@ -27,6 +27,15 @@ _lock = threading.Lock()
 _last = 0
 
 
+def _forget_last() -> None:
+    """A forked child must not count on from its parent's last id: both would make the same ones."""
+    global _last
+    _last = 0
+
+
+os.register_at_fork(after_in_child=_forget_last)
+
+
 def new_id() -> str:
     """A new job id: 20 characters, 44 bits of time (ms) and 56 random bits, rising within a process.
 
@@ -64,10 +73,9 @@ def pack_id(job_id: str) -> str:
     return job_id
 
 
-def unpack_id(stored: bytes) -> str:
+def unpack_id(stored: str) -> str:
     """The job id of a stored form."""
-    text = stored.decode()
-    if text.startswith(_UUID_MARK):
-        digits = urlsafe_b64decode(text[1:] + "==").hex()
+    if stored[0] == _UUID_MARK:
+        digits = urlsafe_b64decode(stored[1:] + "==").hex()
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-    return text
+    return stored

@@ -52,6 +52,13 @@ class Record(NamedTuple):
     reason: bytes
 
 
+def unpack_head(packed: bytes) -> tuple[int, int, bytes, bool]:
+    """(priority, added ms, workspace, whether there is more) of a packed record: all there is of most waiting jobs."""
+    _, priority, added, length = _HEAD.unpack_from(packed)
+    at = _HEAD.size + length
+    return priority, added, packed[_HEAD.size : at], len(packed) > at
+
+
 def unpack_record(packed: bytes) -> Record:
     """The fields of a packed record."""
     state, priority, added, length = _HEAD.unpack_from(packed)
@@ -118,7 +125,7 @@ def job_view(
         actor, args, kwargs, options = "", (), {}, {}
     ended = int(score) if state in ("completed", "failed", "cancelled") else 0
     return JobView(
-        id=unpack_id(stored_id), queue=queue, state=state, actor=actor, args=args, payload=kwargs, options=options,
+        id=unpack_id(stored_id.decode()), queue=queue, state=state, actor=actor, args=args, payload=kwargs, options=options,
         priority=record.priority, workspace=_text(record.workspace), added_ms=record.added,
         due_ms=int(score) if state == "delayed" else record.ready, started_ms=record.started, ended_ms=ended,
         duration_ms=record.duration, attempts_made=record.attempts, stalls=record.stalls,

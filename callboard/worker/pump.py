@@ -19,7 +19,7 @@ from callboard.store.store import Store
 from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest, cycle_call, cycle_reply, policy
 from callboard.verbs.leases import reclaim, release_call
 from callboard.worker.finish import FAILED, finish_of
-from callboard.worker.job import Job, job_from
+from callboard.worker.job import Job
 from callboard.worker.slots import Lane, Slots
 
 logger = logging.getLogger("callboard.pump")
@@ -287,16 +287,14 @@ class Pump:
     def _reserve(self, lane: Lane, request: CycleRequest, reply: CycleReply, now: float) -> None:
         jobs = []
         hold = now + self._settings.reserve_hold_ms / 1000
-        for i in range(0, len(reply.jobs), 3):
-            row = (reply.jobs[i], reply.jobs[i + 1], reply.jobs[i + 2])
-            job, wrong = job_from(lane.spec, row, request.number, reply.now_ms)
+        rows, number, now_ms, at_once, held = reply.jobs, request.number, reply.now_ms, request.at_once, lane.held
+        for i in range(0, len(rows), 3):
+            job = Job(lane.spec, rows[i], rows[i + 1] or b"", rows[i + 2], number, now_ms)
             job.reserved_until = hold
-            job.start_known = i // 3 < request.at_once
-            lane.held[job.stored_id] = job
-            if not wrong and not self._has_actor(job.actor_name):
-                wrong = f"no worker of this version has an actor named {job.actor_name!r}"
-            if wrong:
-                self._refuse(job, wrong)
+            job.start_known = i // 3 < at_once
+            held[job.stored_id] = job
+            if not self._has_actor(job.actor_name):
+                self._refuse(job, job.unreadable or f"no worker of this version has an actor {job.actor_name!r}")
                 continue
             if job.alone:
                 self._alone = job

@@ -123,11 +123,14 @@ class WorkerRuntime(Middleware):
         self._local.job = message
         message.started = time.monotonic()
         options = broker.actors[message.actor_name].options
-        limit = message.options.get("time_limit") or options.get("time_limit")
-        if limit:
-            message.time_limit_ms = limit
-        notify = message.options.get("notify_shutdown")
-        message.notify_shutdown = bool(options.get("notify_shutdown") if notify is None else notify)
+        own = message.options
+        if own or options:
+            message.time_limit_ms = (
+                own.get("time_limit") or options.get("time_limit") or message.spec.time_limit_ms
+            )
+            message.notify_shutdown = bool(own.get("notify_shutdown", options.get("notify_shutdown")))
+        else:
+            message.time_limit_ms = message.spec.time_limit_ms
 
     def before_worker_shutdown(self, broker: CallboardBroker, worker: Worker) -> None:
         """SIGTERM: what has not started goes back at once; what runs and asked for it is told."""
