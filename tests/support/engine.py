@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import msgpack
+
 from callboard.catalogue import QueueSpec
 from callboard.keys import queue_key
 from callboard.records import JobView, Record
@@ -39,7 +41,7 @@ class Engine:
 
     def add_as(self, caller: str, number: int, *ids: str) -> list[Any]:
         """The bare script, as ``caller`` calls it for the ``number``-th time."""
-        rows = add.msgpack.packb([new_job(job_id).row() for job_id in ids], use_bin_type=False)
+        rows = msgpack.packb([new_job(job_id).row() for job_id in ids], use_bin_type=False)
         reply: list[Any] = self.store.call("add", self.queue, (caller, number, 1, 0, 1000, "", rows))
         return reply
 

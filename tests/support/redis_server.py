@@ -194,7 +194,7 @@ def _plain(client: redis.Redis, *command: Any) -> Any:
     """Run a command and give its reply as the server sent it, without redis-py's parsing."""
     connection = client.connection_pool.get_connection()
     try:
-        connection.send_command(*command)
+        connection.send_command(*command)  # type: ignore[no-untyped-call]
         return connection.read_response()
     finally:
         client.connection_pool.release(connection)

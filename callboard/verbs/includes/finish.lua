@@ -52,9 +52,9 @@ local function finish(worker, policy, finishes, extras)
     end
     r.duration = duration
     r.started = now - duration
-    if outcome ~= 'd' then r.attempts = r.attempts + 1 end
-    local error = extra.error or {'', extra.reason or '', ''}
-    keep_attempt(id, {r.attempts, worker, r.started, now, outcome, error[1], error[2], error[3]}, attempts_kept)
+    local number, error = r.attempts + 1, extra.error or {'', extra.reason or '', ''}
+    if outcome ~= 'd' then r.attempts = number end
+    keep_attempt(id, {number, worker, r.started, now, outcome, error[1], error[2], error[3]}, attempts_kept)
     if outcome == 'r' or outcome == 'd' then
       local name = outcome == 'r' and 'retried' or 'deferred'
       of[name][#of[name] + 1] = id
