@@ -42,7 +42,7 @@ def reclaim(store: Store, worker: str, queue: str, known: Sequence[Held]) -> int
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep of one queue found. ``next_due_ms`` by Redis' clock, 0: nothing is delayed."""
+    """What a sweep of one queue found. ``next_due_ms`` by Redis' clock, 0: nothing is delayed; ``more``: sweep again."""
 
     recovered: list[str]
     failed: list[str]
@@ -50,6 +50,7 @@ class Swept:
     outbox: int
     next_due_ms: int
     waiting: int
+    more: bool
 
 
 def sweep_call(spec: QueueSpec, settings: Settings) -> Call:
@@ -61,5 +62,6 @@ def sweep_call(spec: QueueSpec, settings: Settings) -> Call:
 
 def swept(reply: list[Any]) -> Swept:
     """The reply of a sweep, named."""
-    recovered, failed, granted, outbox, next_due, waiting = reply
-    return Swept([i.decode() for i in recovered], [i.decode() for i in failed], granted, outbox, next_due, waiting)
+    recovered, failed, granted, outbox, next_due, waiting, more = reply
+    recovered, failed = [i.decode() for i in recovered], [i.decode() for i in failed]
+    return Swept(recovered, failed, granted, outbox, next_due, waiting, more == 1)

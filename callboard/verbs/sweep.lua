@@ -8,40 +8,43 @@
 -- KEYS[21]  tags        KEYS[22] held
 -- ARGV[1]   packed policy {lease (ms), fair (1 or 0), max_stalls, keep_completed (ms), keep_failed (ms), events_max,
 --           attempts_kept}
--- Returns   {recovered ids, ids of these that failed, leases granted anew, outbox length, next due (ms), waiting}
+-- Returns   {recovered ids, ids of these that failed, leases granted anew, outbox length, next due (ms), waiting,
+--           1 when there is more to do at once}
 --
 -- A lease that ran out on a started job is a stall; a job that was only reserved goes back uncounted. When the last
 -- sweep is more than half a lease ago, or in the future, nobody could renew in time or the clock jumped: every active
 -- job gets one fresh lease instead.
--- include: record clock lists count tags wake promote forget attempts
+-- include: record clock lists count tags wake promote forget attempts tidy
 local policy = cmsgpack.unpack(ARGV[1])
 local lease, fair, max_stalls, events_max, attempts_kept = policy[1], policy[2] == 1, policy[3], policy[6], policy[7]
-local LIMIT, SAMPLE, MEMO_AGE, HISTORY_MINUTES = 100, 10, 600000, 1440
+local LIMIT, GRANT_LIMIT, PROMOTE_LIMIT, TIDY_EVERY = 100, 1000, 200, 60000
 
-local flags = redis.call('HMGET', K.meta, 'swept', 'paused', 'granting')
+local flags = redis.call('HMGET', K.meta, 'swept', 'paused', 'granting', 'tidied')
 local swept = tonumber(flags[1] or 0)
 redis.call('HSET', K.meta, 'swept', now)
-local recovered, failed, granted = {}, {}, 0
+local recovered, failed, granted, more = {}, {}, 0, false
+local has_active = redis.call('ZCARD', K.active) > 0
 
 -- A grant goes on over several calls when more jobs are active than one call moves.
-local GRANT_LIMIT = 1000
 local gap = now - swept > lease / 2 or now < swept
 local grant_until = gap and now + lease or tonumber(flags[3] or 0)
-if grant_until > now then
+if grant_until > now and has_active then
   local short = redis.call('ZRANGEBYSCORE', K.active, '-inf', '(' .. string.format('%.0f', grant_until),
     'LIMIT', 0, GRANT_LIMIT)
   for _, id in ipairs(short) do redis.call('ZADD', K.active, grant_until, id) end
   granted = #short
   if granted == GRANT_LIMIT then
     redis.call('HSET', K.meta, 'granting', grant_until)
+    more = true
   else
     redis.call('HDEL', K.meta, 'granting')
   end
 end
-local beyond = redis.call('ZRANGEBYSCORE', K.active, '(' .. string.format('%.0f', now + lease), '+inf', 'LIMIT', 0, 1000)
-for _, id in ipairs(beyond) do redis.call('ZADD', K.active, now + lease, id) end
 
-if granted == 0 then
+if has_active and granted == 0 then
+  local longest = string.format('%.0f', now + lease)
+  local beyond = redis.call('ZRANGEBYSCORE', K.active, '(' .. longest, '+inf', 'LIMIT', 0, GRANT_LIMIT)
+  for _, id in ipairs(beyond) do redis.call('ZADD', K.active, longest, id) end
   local ids = redis.call('ZRANGEBYSCORE', K.active, '-inf', now, 'LIMIT', 0, LIMIT)
   for _, id in ipairs(ids) do
     local rec = decode(redis.call('HGET', K.record, id))
@@ -66,44 +69,25 @@ if granted == 0 then
     redis.call('HSET', K.record, id, encode(rec))
   end
   if #recovered > 0 then emit('stalled', recovered, events_max) end
+  more = more or #recovered == LIMIT
   if #failed > 0 then
     count('failed', #failed)
     emit('failed', failed, events_max)
   end
 end
 
-local _, next_due = promote_due(200, fair)
+local promoted, next_due = promote_due(PROMOTE_LIMIT, fair)
 save_tags()
+more = more or promoted == PROMOTE_LIMIT
 
-trim_age(K.completed, now - policy[4], LIMIT)
-trim_age(K.cancelled, now - policy[4], LIMIT)
-trim_age(K.failed, now - policy[5], LIMIT)
-local expired = redis.call('ZRANGEBYSCORE', K.expiry, '-inf', now, 'LIMIT', 0, LIMIT)
-if #expired > 0 then
-  redis.call('ZREM', K.expiry, unpack(expired))
-  redis.call('HDEL', K.results, unpack(expired))
-end
-
--- Small hashes whose old fields go by sampling, as Redis expires keys.
-local function sample(key, is_old)
-  if redis.call('HLEN', key) == 0 then return end
-  local drawn, old = redis.call('HRANDFIELD', key, SAMPLE, 'WITHVALUES'), {}
-  for i = 1, #drawn, 2 do
-    if is_old(drawn[i], drawn[i + 1]) then old[#old + 1] = drawn[i] end
+if now - tonumber(flags[4] or 0) >= TIDY_EVERY then
+  if tidy(policy[4], policy[5]) then
+    more = true
+  else
+    redis.call('HSET', K.meta, 'tidied', now)
   end
-  if #old > 0 then redis.call('HDEL', key, unpack(old)) end
 end
-sample(K.calls, function(_, value) return cmsgpack.unpack(value)[2] < now - MEMO_AGE end)
-sample(K.history, function(field) return tonumber(string.match(field, '^%d+')) < now / 60000 - HISTORY_MINUTES end)
 
 local waiting = redis.call('ZCARD', K.waiting)
-if waiting == 0 and redis.call('ZCARD', K.held) == 0 and redis.call('ZCARD', K.active) == 0 then
-  redis.call('DEL', K.tags)
-else
-  sample(K.tags, function(field, value)
-    local priority = string.match(field, '^w(%d+):')
-    return priority and tonumber(value) <= tonumber(redis.call('HGET', K.tags, 'v' .. priority) or 0)
-  end)
-end
 if waiting > 0 and not flags[2] then mark() end
-return {recovered, failed, granted, redis.call('ZCARD', K.outbox), next_due, waiting}
+return {recovered, failed, granted, redis.call('ZCARD', K.outbox), next_due, waiting, more and 1 or 0}

@@ -25,6 +25,9 @@ logger = logging.getLogger("callboard.housekeeper")
 #: Records of long-gone workers are looked for once in so many beats.
 _FORGET_EVERY = 120
 
+#: Sweeps in a row while a queue has more to do: between them the process beats.
+_SWEEPS_AT_ONCE = 50
+
 
 class Housekeeper:
     """Sweeps, delivers and beats. ``describe()`` gives the process' record as it is now."""
@@ -101,14 +104,24 @@ class Housekeeper:
         self._beats += 1
 
     def _sweep(self) -> None:
-        calls = [sweep_call(spec, self._store.settings) for spec in self._catalogue.values()]
-        for spec, reply in zip(self._catalogue.values(), self._store.pipeline(calls), strict=True):
-            if isinstance(reply, CallboardError):
-                raise reply
-            if isinstance(reply, Exception):
-                logger.error("sweep of %s failed: %s", spec.name, reply)
-                continue
-            self._report(spec.name, swept(reply))
+        """Sweep all queues in one round trip, then again those that have more than one call may do."""
+        specs = list(self._catalogue.values())
+        for _ in range(_SWEEPS_AT_ONCE):
+            calls = [sweep_call(spec, self._store.settings) for spec in specs]
+            again = []
+            for spec, reply in zip(specs, self._store.pipeline(calls), strict=True):
+                if isinstance(reply, CallboardError):
+                    raise reply
+                if isinstance(reply, Exception):
+                    logger.error("sweep of %s failed: %s", spec.name, reply)
+                    continue
+                found = swept(reply)
+                self._report(spec.name, found)
+                if found.more:
+                    again.append(spec)
+            specs = again
+            if not specs:
+                return
 
     def _report(self, queue: str, found: Swept) -> None:
         if found.recovered:

@@ -18,10 +18,11 @@ local function trim_count(key, keep, limit)
   forget(ids)
 end
 
--- Drop what ended at or before `before` (ms); at most `limit` go in a call.
+-- Drop what ended at or before `before` (ms); at most `limit` go in a call. Returns whether there may be more.
 local function trim_age(key, before, limit)
   local ids = redis.call('ZRANGEBYSCORE', key, '-inf', before, 'LIMIT', 0, limit)
-  if #ids == 0 then return end
+  if #ids == 0 then return false end
   redis.call('ZREM', key, unpack(ids))
   forget(ids)
+  return #ids == limit
 end

@@ -1,0 +1,43 @@
+-- tidy.lua: what has had its time goes: finished jobs by age, expired results, old memos, minute buckets, idle tags.
+-- needs: clock forget, KEYS completed failed cancelled expiry results calls history tags waiting held active
+-- Returns whether there is more than one call may do.
+local TIDY_LIMIT, SAMPLE, SAMPLES = 300, 20, 10
+local MEMO_AGE, HISTORY_MINUTES = 600000, 1440
+
+-- Small hashes are cleaned by drawing fields, as Redis expires keys: on while more than a quarter of a draw is old.
+local function tidy_hash(key, is_old)
+  for _ = 1, SAMPLES do
+    local drawn, old = redis.call('HRANDFIELD', key, SAMPLE, 'WITHVALUES'), {}
+    for i = 1, #drawn, 2 do
+      if is_old(drawn[i], drawn[i + 1]) then old[#old + 1] = drawn[i] end
+    end
+    if #old > 0 then redis.call('HDEL', key, unpack(old)) end
+    if #old * 4 <= SAMPLE then return false end
+  end
+  return true
+end
+
+local function tidy(keep_completed, keep_failed)
+  local more = trim_age(K.completed, now - keep_completed, TIDY_LIMIT)
+  more = trim_age(K.cancelled, now - keep_completed, TIDY_LIMIT) or more
+  more = trim_age(K.failed, now - keep_failed, TIDY_LIMIT) or more
+  local expired = redis.call('ZRANGEBYSCORE', K.expiry, '-inf', now, 'LIMIT', 0, TIDY_LIMIT)
+  if #expired > 0 then
+    redis.call('ZREM', K.expiry, unpack(expired))
+    redis.call('HDEL', K.results, unpack(expired))
+    more = more or #expired == TIDY_LIMIT
+  end
+  more = tidy_hash(K.calls, function(_, memo) return cmsgpack.unpack(memo)[2] < now - MEMO_AGE end) or more
+  local first_minute = now / 60000 - HISTORY_MINUTES
+  more = tidy_hash(K.history, function(field) return tonumber(string.match(field, '^%d+')) < first_minute end) or more
+
+  -- Tags order what waits and what may come back; without such jobs all of them can go.
+  if redis.call('ZCARD', K.waiting) + redis.call('ZCARD', K.held) + redis.call('ZCARD', K.active) == 0 then
+    redis.call('DEL', K.tags)
+    return more
+  end
+  return tidy_hash(K.tags, function(field, tag)
+    local priority = string.match(field, '^w(%d+):')
+    return priority and tonumber(tag) <= tonumber(redis.call('HGET', K.tags, 'v' .. priority) or 0)
+  end) or more
+end
