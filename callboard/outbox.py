@@ -14,7 +14,7 @@ from typing import Any
 import msgpack
 
 from callboard.catalogue import Catalogue
-from callboard.errors import BadRequest, QueueClosed, QueueFull, StoreRefused, StoreUnavailable, UnknownQueue
+from callboard.errors import BadRequest, CallboardError, QueueClosed, QueueFull, StoreRefused, StoreUnavailable
 from callboard.store.store import Store
 from callboard.verbs.add import MAX_BATCH_BYTES, MAX_BATCH_JOBS, deliver
 
@@ -53,23 +53,36 @@ def deliver_outbox(store: Store, catalogue: Catalogue, source: str) -> int:
 def _deliver_to(store: Store, catalogue: Catalogue, source: str, target: str, messages: list[list[Any]]) -> int:
     ended = 0
     while messages:
-        batch, size = [], 0
+        batch: list[list[Any]] = []
+        size = 0
         while messages and len(batch) < MAX_BATCH_JOBS and (not batch or size + len(messages[0][3]) <= MAX_BATCH_BYTES):
             size += len(messages[0][3])
             batch.append(messages.pop(0))
         refused = _deliver_batch(store, catalogue, source, target, batch)
         numbers = msgpack.packb([message[0] for message in batch])
-        packed = msgpack.packb([[message[2], refused] for message in batch] if refused else [])
+        # Redis' cmsgpack does not know the type that msgpack has for bytes.
+        packed = msgpack.packb(refused, use_bin_type=False)
         ended += store.call("outbox_end", source, (numbers, packed, store.settings.events_max))
     return ended
 
 
-def _deliver_batch(store: Store, catalogue: Catalogue, source: str, target: str, batch: list[list[Any]]) -> str:
-    """Add a batch to its target. Returns: '' or the reason for which the target refuses it for good."""
+def _deliver_batch(
+    store: Store, catalogue: Catalogue, source: str, target: str, batch: list[list[Any]]
+) -> list[tuple[bytes, str]]:
+    """Add a batch to its target. Returns: (id, reason) of the messages that the target refuses for good."""
     rows = [(m[2], m[3], m[4], m[5], 0, m[6], m[0]) for m in batch]
     try:
         deliver(store, catalogue[target], source, rows)
-    except (QueueFull, QueueClosed, UnknownQueue, BadRequest) as error:
-        logger.error("outbox of %s: %d messages for %s were refused: %s", source, len(batch), target, error)
-        return str(error)
-    return ""
+    except QueueFull as error:
+        if len(batch) > 1:
+            # A batch is added as a whole or not at all: one by one, those that fit are taken.
+            return [refused for m in batch for refused in _deliver_batch(store, catalogue, source, target, [m])]
+        return _refused(source, target, batch, error)
+    except (QueueClosed, BadRequest) as error:
+        return _refused(source, target, batch, error)
+    return []
+
+
+def _refused(source: str, target: str, batch: list[list[Any]], error: CallboardError) -> list[tuple[bytes, str]]:
+    logger.error("outbox of %s: %d messages for %s were refused: %s", source, len(batch), target, error)
+    return [(m[2], str(error)) for m in batch]

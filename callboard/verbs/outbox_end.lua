@@ -13,8 +13,9 @@ end
 local refused = cmsgpack.unpack(ARGV[2])
 if #refused > 0 and removed > 0 then
   count('outbox_refused', #refused)
-  local ids = {}
-  for i, pair in ipairs(refused) do ids[i] = pair[1] end
-  emit('outbox-refused', ids, ARGV[3])
+  for _, pair in ipairs(refused) do
+    redis.call('XADD', K.events, 'MAXLEN', '~', ARGV[3], '*', 'type', 'outbox-refused', 'n', 1, 'ids', pair[1],
+      'reason', pair[2])
+  end
 end
 return removed
