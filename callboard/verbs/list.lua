@@ -7,36 +7,41 @@
 -- ARGV[4]  score of the last job seen ('' for the first page)   ARGV[5]  its id
 -- Returns  {total, {id, score, payload, packed record, id, …}}
 --
--- The cursor is a place in the order (score, id), not a rank: jobs that come or go elsewhere shift nothing.
+-- The cursor is a place in the order (score, id), not a rank: jobs that come or go elsewhere shift nothing. Its rank is
+-- found by halving, since thousands of jobs may have one score (a campaign due at noon).
 local key, limit, reverse = K[ARGV[1]], tonumber(ARGV[2]), ARGV[3] == '1'
 local from, after = ARGV[4], ARGV[5]
-local found, offset = {}, 0
-local STEP, MAX_STEPS = limit + 50, 20
 
-local function range(start)
+-- Bytes, as Redis orders members; Lua's own `<` goes by the server's locale.
+local function is_before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+-- How many jobs come before the cursor's place.
+local function rank()
+  local low = redis.call('ZCOUNT', key, '-inf', '(' .. from)
+  local high = low + redis.call('ZCOUNT', key, from, from)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if is_before(redis.call('ZRANGE', key, middle, middle)[1], after) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+local total, start = redis.call('ZCARD', key), 0
+if from ~= '' then
+  start = rank()
   if reverse then
-    return redis.call('ZREVRANGEBYSCORE', key, from == '' and '+inf' or from, '-inf', 'WITHSCORES', 'LIMIT', start, STEP)
+    start = total - start
+  elseif redis.call('ZRANGE', key, start, start)[1] == after then
+    start = start + 1
   end
-  return redis.call('ZRANGEBYSCORE', key, from == '' and '-inf' or from, '+inf', 'WITHSCORES', 'LIMIT', start, STEP)
 end
-
-local function is_after(score, id)
-  if from == '' or tonumber(score) ~= tonumber(from) then return true end
-  if reverse then return id < after end
-  return id > after
-end
-
-for _ = 1, MAX_STEPS do
-  local page = range(offset)
-  for i = 1, #page, 2 do
-    if #found < 2 * limit and is_after(page[i + 1], page[i]) then
-      found[#found + 1] = page[i]
-      found[#found + 1] = page[i + 1]
-    end
-  end
-  if #found >= 2 * limit or #page < 2 * STEP then break end
-  offset = offset + STEP
-end
+local found = redis.call(reverse and 'ZREVRANGE' or 'ZRANGE', key, start, start + limit - 1, 'WITHSCORES')
 
 local rows = {}
 for i = 1, #found, 2 do
@@ -45,4 +50,4 @@ for i = 1, #found, 2 do
   rows[#rows + 1] = redis.call('HGET', K.payload, found[i])
   rows[#rows + 1] = redis.call('HGET', K.record, found[i])
 end
-return {redis.call('ZCARD', key), rows}
+return {total, rows}
