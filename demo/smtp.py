@@ -18,7 +18,7 @@ import ssl
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +39,8 @@ class ReceivedMail:
     recipients: tuple[str, ...]
     raw: bytes
     tls: bool
+    #: Where it was written; None if the server has no folder.
+    path: Path | None = None
 
     @property
     def message(self) -> EmailMessage:
@@ -68,6 +70,7 @@ class _Script:
     sender: _Answer | None = None
     data: _Answer | None = None
     drops: dict[DropPoint, int] = field(default_factory=dict)
+    think_s: float = 0.0
 
     def drop(self, point: DropPoint) -> bool:
         left = self.drops.get(point, 0)
@@ -83,6 +86,7 @@ class LocalSmtp:
         ssl_context: the server's certificate; required with TLS.
         users: name -> password; if given, a login is required.
         folder: if given, each mail is also written there as ``0001.eml`` and so on.
+        think_s: how long it thinks over each message before it answers (in seconds), as servers with filters do.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class LocalSmtp:
         ssl_context: ssl.SSLContext | None = None,
         users: dict[str, str] | None = None,
         folder: Path | None = None,
+        think_s: float = 0.0,
     ) -> None:
         if tls != "none" and ssl_context is None:
             raise ValueError("TLS needs an ssl_context with a certificate")
@@ -104,7 +109,7 @@ class LocalSmtp:
         self._ssl_context = ssl_context
         self._users = users
         self._folder = folder
-        self._script = _Script()
+        self._script = _Script(think_s=think_s)
         self._changed = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -209,9 +214,11 @@ class LocalSmtp:
 
     def _keep(self, mail: ReceivedMail) -> None:
         with self._changed:
-            self.mailbox.append(mail)
             if self._folder is not None:
-                (self._folder / f"{len(self.mailbox):04}.eml").write_bytes(mail.raw)
+                path = self._folder / f"{len(self.mailbox) + 1:04}.eml"
+                path.write_bytes(mail.raw)
+                mail = replace(mail, path=path)
+            self.mailbox.append(mail)
             self._changed.notify_all()
 
 
@@ -265,6 +272,7 @@ class _Handler:
         refusal = self._script.data.take() if self._script.data else None
         if refusal is not None:
             return refusal
+        await asyncio.sleep(self._script.think_s)
         raw = envelope.original_content or b""
         transport = smtp.transport
         tls = transport is not None and transport.get_extra_info("sslcontext") is not None

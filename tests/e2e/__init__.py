@@ -1,0 +1,1 @@
+"""The whole system, started the way people start it."""
