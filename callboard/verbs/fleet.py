@@ -32,10 +32,10 @@ class WorkerRecord:
     beat_ms: int = field(default=0)
 
 
-def beat(store: Store, record: WorkerRecord, *, changed: bool, forget: bool) -> bool:
-    """Say that the process lives. Returns True when Redis did not have its record: send it with the next beat."""
+def beat(store: Store, record: WorkerRecord, *, changed: bool, look: bool) -> bool:
+    """Say that the process lives. Returns True when it looked and Redis did not have its record."""
     packed = msgpack.packb(asdict(record)) if changed else b""
-    _, missing = store.call("beat", "", (record.id, packed, FORGET_AFTER_MS if forget else 0))
+    _, missing = store.call("beat", "", (record.id, packed, FORGET_AFTER_MS if look else 0))
     return bool(missing == 1)
 
 

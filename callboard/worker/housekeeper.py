@@ -11,7 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from callboard.catalogue import Catalogue
 from callboard.errors import CallboardError
@@ -22,8 +23,8 @@ from callboard.verbs.leases import Swept, sweep_call, swept
 
 logger = logging.getLogger("callboard.housekeeper")
 
-#: Records of long-gone workers are looked for once in so many beats.
-_FORGET_EVERY = 120
+#: Once in so many beats the process looks whether its record is still there, and for long-gone workers.
+_LOOK_EVERY = 10
 
 #: Sweeps in a row while a queue has more to do: between them the process beats.
 _SWEEPS_AT_ONCE = 50
@@ -32,10 +33,18 @@ _SWEEPS_AT_ONCE = 50
 class Housekeeper:
     """Sweeps, delivers and beats. ``describe()`` gives the process' record as it is now."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, describe: Callable[[], fleet.WorkerRecord]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        describe: Callable[[], fleet.WorkerRecord],
+        actors: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """``actors``: what is published of the actors that this process can run."""
         self._store = store
         self._catalogue = catalogue
         self._describe = describe
+        self._actors = actors
         self._beat_s = store.settings.beat_ms / 1000
         shortest = min(spec.lease_ms for spec in catalogue.values())
         # A sweep must come well within half a lease of the one before, or it grants leases instead of recovering.
@@ -44,7 +53,8 @@ class Housekeeper:
         self._outboxes: set[str] = set()
         self._stopping = False
         self._parent = os.getppid()
-        self._told: tuple[object, ...] = ()
+        #: What Redis knows of this process; None: nothing, publish everything.
+        self._told: tuple[int, ...] | None = None
         self._beats = 0
         self._thread = threading.Thread(target=self._run, name="callboard-housekeeper", daemon=True)
 
@@ -85,7 +95,7 @@ class Housekeeper:
                     self._sweep()
             except CallboardError as error:
                 logger.debug("housekeeping has to wait: %s", error)
-                self._told = ()
+                self._told = None
                 with self._condition:
                     self._condition.wait(self._beat_s)
             except Exception:
@@ -97,10 +107,11 @@ class Housekeeper:
             self._parent = os.getppid()
             os.kill(os.getpid(), signal.SIGTERM)
         record = self._describe()
-        now = (record.busy, record.started_ms)
-        forget = self._beats % _FORGET_EVERY == 0
-        missing = fleet.beat(self._store, record, changed=now != self._told, forget=forget)
-        self._told = () if missing else now
+        now = (record.busy,)
+        if self._told is None:
+            fleet.publish(self._store, self._actors)
+        missing = fleet.beat(self._store, record, changed=now != self._told, look=self._beats % _LOOK_EVERY == 0)
+        self._told = None if missing else now
         self._beats += 1
 
     def _sweep(self) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from callboard.catalogue import QueueSpec
-from callboard.errors import CallboardError
 from callboard.store.store import Store
 from callboard.verbs.leases import extend_call
 from callboard.worker.job import Job
@@ -77,7 +76,8 @@ class LeaseKeeper:
             try:
                 self._renew()
                 wait = self._interval_s
-            except (CallboardError, OSError):
+            except Exception:
+                # Whatever it was (Redis away, a table that changed under the copy): sooner again, and no log.
                 wait = min(_AGAIN_S, self._interval_s)
 
     def _renew(self) -> None:

@@ -80,8 +80,7 @@ class Pump:
     def ended(self, job: Job) -> None:
         """A job's attempt is over: commit it, and start the next reserved job on its slot. Never raises."""
         job.ended = True
-        if not job.given_back:
-            self._inbox.put(job)
+        self._inbox.put(partial(self._drop, job) if job.given_back else job)
         following = self._slots.end(self._slots.lanes[job.queue_name])
         if following is not None:
             self._start(following)
@@ -129,15 +128,22 @@ class Pump:
             item = self._inbox.get(timeout=self._patience())
         except Empty:
             return
+        self._take(item)
+        self._take_all()
+
+    def _take_all(self) -> None:
         while True:
-            if isinstance(item, Job):
-                self._ended[item.queue_name].append(item)
-            else:
-                item()
             try:
                 item = self._inbox.get_nowait()
             except Empty:
                 return
+            self._take(item)
+
+    def _take(self, item: Job | Callable[[], None]) -> None:
+        if isinstance(item, Job):
+            self._ended[item.queue_name].append(item)
+        else:
+            item()
 
     def _patience(self) -> float:
         now = time.monotonic()
@@ -337,9 +343,14 @@ class Pump:
                 logger.warning("could not give %d jobs of %s back: %s", len(of_queue), queue, error)
             for job in of_queue:
                 lane.held.pop(job.stored_id, None)
-                if had_slots:
-                    self._slots.end(lane)
+                following = self._slots.end(lane) if had_slots else None
+                if following is not None:
+                    self._start(following)
             lane.hungry = True
+
+    def _drop(self, job: Job) -> None:
+        """A job that was given back, or lost, before it started: nothing is owed for it."""
+        self._slots.lanes[job.queue_name].held.pop(job.stored_id, None)
 
     def _listen(self) -> None:
         """Only a process with a free slot waits for marks, and only for queues that have room."""
@@ -367,6 +378,7 @@ class Pump:
     def _last_flush(self) -> None:
         """Commit what has ended; what still runs goes back at no cost, since this process ends now."""
         try:
+            self._take_all()
             self._stop_fetching()
             requests = self._requests(time.monotonic())
             if requests:

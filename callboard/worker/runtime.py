@@ -98,7 +98,8 @@ class WorkerRuntime(Middleware):
         self._started_ms = int(time.time() * 1000)
         self._store = open_store(settings)
         self._slots = Slots(worker.worker_threads, [Lane(catalogue[q]) for q in queues], settings.reserve_ms / 1000)
-        self._housekeeper = Housekeeper(self._store, catalogue, self._describe)
+        published = {name: _described(actor) for name, actor in broker.actors.items()}
+        self._housekeeper = Housekeeper(self._store, catalogue, self._describe, published)
         self._pump = Pump(
             self._store, self.worker_id, self._slots,
             start_job=self._start_job, has_actor=broker.actors.__contains__,
@@ -109,7 +110,6 @@ class WorkerRuntime(Middleware):
             self._store, self.worker_id, catalogue, self._pump.held, self._lease_lost,
             watchdog=STDERR if settings.gil_watchdog else None,
         )  # fmt: skip
-        fleet.publish(self._store, {name: _described(actor) for name, actor in broker.actors.items()})
         self.interrupter.start()
         self._leases.start()
         self._housekeeper.start()
