@@ -32,3 +32,9 @@ def wait_until(predicate: Callable[[], T], timeout_s: float = 10.0, message: str
             said = message() if callable(message) else message
             raise AssertionError(f"not within {timeout_s:g} s: {said or predicate}; last answer: {answer!r}")
         never.wait(INTERVAL_S)
+
+
+def last(seconds: float) -> None:
+    """Let an outage last so long (in seconds): for faults whose length is the point, never for things to settle."""
+    end = monotonic() + seconds
+    wait_until(lambda: monotonic() >= end, seconds + 5)
