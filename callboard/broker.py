@@ -22,7 +22,6 @@ from callboard.worker.job import Job
 from callboard.worker.runtime import WorkerRuntime
 
 
-
 class CallboardBroker(Broker):
     """A Dramatiq broker whose jobs can be seen and steered.
 

@@ -22,7 +22,7 @@ MAX_WORKSPACE = 128
 MAX_TAGS = 20
 
 #: Options that are checked here: name -> (type, smallest, largest).
-_NUMBERS: dict[str, tuple[type | tuple[type, ...], float, float]] = {
+_NUMBERS: dict[str, tuple[type[int] | tuple[type[int], type[float]], float, float]] = {
     "max_attempts": (int, 1, 1000),
     "max_retries": (int, 0, 1000),
     "time_limit": ((int, float), 1, float("inf")),
@@ -103,7 +103,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
         raise InvalidOption(f"tags are not a list of at most {MAX_TAGS} strings")
 
 
-def _when(delay_ms: float | None, run_at: datetime | None) -> tuple[int, int]:
+def _when(delay_ms: Any, run_at: Any) -> tuple[int, int]:
     """(delay in ms, due in ms since the epoch); a due of 0 means: use the delay."""
     if run_at is not None:
         if delay_ms is not None:

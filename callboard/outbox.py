@@ -11,10 +11,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import msgpack
-
 from callboard.catalogue import Catalogue
 from callboard.errors import BadRequest, CallboardError, QueueClosed, QueueFull, StoreRefused, StoreUnavailable
+from callboard.packing import pack, unpack
 from callboard.store.store import Store
 from callboard.verbs.add import MAX_BATCH_BYTES, MAX_BATCH_JOBS, deliver
 
@@ -35,7 +34,7 @@ def deliver_outbox(store: Store, catalogue: Catalogue, source: str) -> int:
         rows = store.call("outbox_read", source, (after, _READ))
         if not rows:
             return ended
-        messages = [msgpack.unpackb(row, raw=True) for row in rows]
+        messages = [unpack(row) for row in rows]
         after = messages[-1][0]
         by_target: dict[str, list[list[Any]]] = {}
         for message in messages:
@@ -59,9 +58,9 @@ def _deliver_to(store: Store, catalogue: Catalogue, source: str, target: str, me
             size += len(messages[0][3])
             batch.append(messages.pop(0))
         refused = _deliver_batch(store, catalogue, source, target, batch)
-        numbers = msgpack.packb([message[0] for message in batch])
+        numbers = pack([message[0] for message in batch])
         # Redis' cmsgpack does not know the type that msgpack has for bytes.
-        packed = msgpack.packb(refused, use_bin_type=False)
+        packed = pack(refused)
         ended += store.call("outbox_end", source, (numbers, packed, store.settings.events_max))
     return ended
 

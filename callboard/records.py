@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, NamedTuple
 
-import msgpack
-
 from callboard.codec import decode_payload
 from callboard.ids import unpack_id
+from callboard.packing import unpack
 
 #: state, priority, added (ms), length of the workspace
 _HEAD = Struct(">cHQB")
@@ -53,7 +52,7 @@ class Record(NamedTuple):
 
 
 def unpack_head(packed: bytes) -> tuple[int, int, bytes, bool]:
-    """(priority, added ms, workspace, whether there is more) of a packed record: all there is of most waiting jobs."""
+    """(priority, added ms, workspace, whether there is more) of a packed record: all that most waiting jobs have."""
     _, priority, added, length = _HEAD.unpack_from(packed)
     at = _HEAD.size + length
     return priority, added, packed[_HEAD.size : at], len(packed) > at
@@ -125,8 +124,8 @@ def job_view(
         actor, args, kwargs, options = "", (), {}, {}
     ended = int(score) if state in ("completed", "failed", "cancelled") else 0
     return JobView(
-        id=unpack_id(stored_id.decode()), queue=queue, state=state, actor=actor, args=args, payload=kwargs, options=options,
-        priority=record.priority, workspace=_text(record.workspace), added_ms=record.added,
+        id=unpack_id(stored_id.decode()), queue=queue, state=state, actor=actor, args=args, payload=kwargs,
+        options=options, priority=record.priority, workspace=_text(record.workspace), added_ms=record.added,
         due_ms=int(score) if state == "delayed" else record.ready, started_ms=record.started, ended_ms=ended,
         duration_ms=record.duration, attempts_made=record.attempts, stalls=record.stalls,
         worker=_text(record.worker.strip(b"\0")), reason=_text(record.reason),
@@ -137,8 +136,8 @@ def job_view(
 def _attempts(packed: bytes) -> list[Attempt]:
     if not packed:
         return []
-    rows = msgpack.unpackb(packed, raw=True)
-    texts = [[_text(v) if isinstance(v, bytes) else v for v in row] for row in rows]
+    rows = unpack(packed)
+    texts: list[list[Any]] = [[_text(v) if isinstance(v, bytes) else v for v in row] for row in rows]
     return [Attempt(row[0], row[1], row[2], row[3], _OUTCOMES.get(row[4], row[4]), *row[5:8]) for row in texts]
 
 

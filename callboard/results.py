@@ -41,12 +41,13 @@ class CallboardResults(ResultBackend):
     def store_result(self, message: Message[Any], result: Any, ttl: int) -> None:
         """Record the result on the job of this thread; ``ttl`` in ms. It is written with the finish."""
         if isinstance(message, Job):
-            self._record(message, wrap_result(result), ttl)
+            self.record(message, wrap_result(result), ttl)
 
     def store_exception(self, message: Message[Any], exception: Exception, ttl: int) -> None:
         """Nothing: :func:`keep_failure` has recorded it before the nack, since the finish is on its way by now."""
 
-    def _record(self, job: Job, wrapped: Any, ttl: int) -> None:
+    def record(self, job: Job, wrapped: Any, ttl: int) -> None:
+        """Record a wrapped result on the job; one that is too large fails the job and says so."""
         encoded = self.encoder.encode(wrapped)
         limit = self._store_of_results.settings.result_max_bytes
         if len(encoded) > limit:
@@ -71,6 +72,6 @@ def keep_failure(broker: CallboardBroker, job: Job) -> None:
     actor = broker.actors.get(job.actor_name)
     options = {**(actor.options if actor else {}), **job.options}
     if options.get("store_results", middleware.store_results):
-        exception = job._exception or Exception(job.reason or "unknown")
+        exception = job.exception or Exception(job.reason or "unknown")
         ttl = options.get("result_ttl", middleware.result_ttl)
-        middleware.backend._record(job, wrap_exception(exception), ttl)
+        middleware.backend.record(job, wrap_exception(exception), ttl)

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     attempts_kept: int = Field(20, ge=1, le=100, description="finished attempts kept with a job")
     traceback_max: int = Field(4_000, ge=0, description="characters of an attempt's traceback that are kept")
     result_max_bytes: int = Field(256 * 1024, ge=1, description="encoded size of one stored result")
-    attempt_log: Literal["json", "off"] = Field("json", description="one line a finished attempt on stderr's descriptor")
+    attempt_log: Literal["json", "off"] = Field("json", description="one line a finished attempt, on stderr")
     gil_watchdog: bool = Field(True, description="end a process whose leases could not be renewed for four leases")
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ class AgeLimit(middleware.AgeLimit):
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Look only where a limit can be."""
         if self.max_age or "max_age" in message.options or "max_age" in broker.actors[message.actor_name].options:
-            super().before_process_message(broker, message)
+            super().before_process_message(broker, message)  # type: ignore[no-untyped-call]
 
 
 class Callbacks(middleware.Callbacks):
@@ -29,7 +29,7 @@ class Callbacks(middleware.Callbacks):
         """Look only where a callback can be."""
         name = "on_success" if exception is None else "on_failure"
         if name in message.options or name in broker.actors[message.actor_name].options:
-            super().after_process_message(broker, message, result=result, exception=exception)
+            super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]
 
 
 class Pipelines(middleware.Pipelines):
@@ -40,4 +40,4 @@ class Pipelines(middleware.Pipelines):
     ) -> None:
         """Look only at jobs that have a next link."""
         if "pipe_target" in message.options:
-            super().after_process_message(broker, message, result=result, exception=exception)
+            super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]

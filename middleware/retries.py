@@ -36,7 +36,7 @@ class Retries(Middleware):
     """
 
     @property
-    def actor_options(self) -> set[str]:  # type: ignore[override]  # Dramatiq declares it as an attribute and as this
+    def actor_options(self) -> set[str]:
         """The options that actors may declare."""
         return {
             "max_attempts", "backoff", "backoff_base_ms", "backoff_cap_ms", "max_retries", "min_backoff",
@@ -86,8 +86,8 @@ class Retries(Middleware):
     def before_nack(self, broker: Broker, message: MessageProxy) -> None:
         """A job that another middleware failed (age limit …) says why."""
         assert isinstance(message, Job)
-        if message.outcome is None and message._exception is not None and message.error is None:
-            message.error = _described(message._exception)
+        if message.outcome is None and message.exception is not None and message.error is None:
+            message.error = _described(message.exception)
             message.reason = message.error[1] or message.error[0]
 
 

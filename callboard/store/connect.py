@@ -6,20 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from redis import ConnectionPool, Redis, RedisCluster, Sentinel
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
-from redis.connection import AbstractConnection
 from redis.retry import Retry
 
 from callboard.settings import Settings
-
-#: Makes a new connection; the caller owns it.
-ConnectionMaker = Callable[[], AbstractConnection]
 
 
 def no_retry() -> Retry:

@@ -46,7 +46,7 @@ def load(name: str) -> Script:
     header = source[: _header_end(source)]
     declared = {int(number): key for number, key in _KEY.findall(header)}
     keys = tuple(declared[n] for n in sorted(declared))
-    if list(sorted(declared)) != list(range(1, len(declared) + 1)):
+    if sorted(declared) != list(range(1, len(declared) + 1)):
         raise ValueError(f"{name}.lua: KEYS are not numbered 1…{len(declared)}")
     known = QUEUE_KEYS.keys() | DEPLOYMENT_KEYS.keys()
     if not set(keys) <= known:
@@ -59,7 +59,7 @@ def load(name: str) -> Script:
     for names in _INCLUDE.findall(header):
         parts += [folder.joinpath("includes", f"{part}.lua").read_text() for part in names.split()]
     text = "\n".join([*parts, body])
-    return Script(name, text, hashlib.sha1(text.encode()).hexdigest(), keys, of_deployment)
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), keys, of_deployment)
 
 
 def _header_end(source: str) -> int:

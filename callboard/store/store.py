@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis import RedisCluster
-from redis.connection import AbstractConnection
+from redis.connection import ConnectionInterface
 from redis.exceptions import (
     ClusterDownError,
     ConnectionError,
@@ -108,7 +108,7 @@ class Store(ABC):
 class _Slot(threading.local):
     """A thread's own connection. ``busy`` stays set when a call was interrupted half-way."""
 
-    connection: AbstractConnection | None = None
+    connection: ConnectionInterface | None = None
     pid: int = 0
     busy: bool = False
 
@@ -121,13 +121,13 @@ class DirectStore(Store):
         self._pool = connection_pool(settings)
         self._slot = _Slot()
         self._lock = threading.Lock()
-        self._all: list[AbstractConnection] = []
+        self._all: list[ConnectionInterface] = []
 
-    def new_connection(self) -> AbstractConnection:
+    def new_connection(self) -> ConnectionInterface:
         """A connection that the caller owns and closes; used for blocking calls."""
         return self._pool.make_connection()
 
-    def _connection(self) -> AbstractConnection:
+    def _connection(self) -> ConnectionInterface:
         slot = self._slot
         pid = os.getpid()
         if slot.connection is None or slot.pid != pid:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
-
 from callboard.catalogue import QueueSpec
 from callboard.errors import QueueClosed, QueueFull, StoreUnavailable
+from callboard.packing import pack
 from callboard.store.store import Store
 
 #: A batch is atomic and bounded, so that no script holds Redis for long.
@@ -28,7 +27,7 @@ ADDED, DUPLICATE, TAKEN_BEFORE = "1", "0", "2"
 
 @dataclass(slots=True)
 class NewJob:
-    """A job that has passed the door: checked and encoded, ready for :func:`add`. Times in ms; ``due_ms`` 0: use delay."""
+    """A job that has passed the door: checked, encoded, ready for :func:`add`. Times in ms; ``due_ms`` 0: use delay."""
 
     stored_id: str
     payload: bytes
@@ -68,7 +67,7 @@ def add(store: Store, spec: QueueSpec, jobs: Sequence[NewJob]) -> str:
     Raises: QueueFull, QueueClosed; StoreRefused; StoreUnavailable when Redis did not answer within ``add_timeout_s``.
     """
     caller, number = _next_call()
-    rows = msgpack.packb([job.row() for job in jobs], use_bin_type=False)
+    rows = pack([job.row() for job in jobs])
     args = (caller, number, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, "", rows)
     deadline = None
     wait = _FIRST_WAIT_S
@@ -90,7 +89,7 @@ def deliver(store: Store, spec: QueueSpec, source: str, rows: Sequence[tuple[Any
     Returns: one character a message: ``ADDED``, ``DUPLICATE`` or ``TAKEN_BEFORE``.
     Raises: as :func:`add`, without resending: the outbox is read again later.
     """
-    packed = msgpack.packb(list(rows), use_bin_type=False)
+    packed = pack(list(rows))
     args = ("", 0, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, source, packed)
     return _codes(store.call("add", spec.name, args), spec)
 

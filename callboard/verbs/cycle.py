@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
-
 from callboard.catalogue import QueueSpec
+from callboard.packing import pack
 from callboard.settings import Settings
 from callboard.store.store import Call
 
@@ -51,7 +50,7 @@ def policy(spec: QueueSpec, settings: Settings) -> bytes:
     """The packed policy of a queue, the same for each of its cycles."""
     fields = [spec.lease_ms, int(spec.fair), spec.max_stalls, spec.keep_completed, spec.keep_failed,
               settings.events_max, settings.attempts_kept]  # fmt: skip
-    packed: bytes = msgpack.packb(fields)
+    packed: bytes = pack(fields)
     return packed
 
 
@@ -59,10 +58,10 @@ def cycle_call(worker: str, request: CycleRequest, packed_policy: bytes) -> Call
     """The call of ``request`` for worker ``worker``."""
     finishes = extras = b""
     if request.finishes:
-        finishes = msgpack.packb([part for f in request.finishes for part in f[:4]], use_bin_type=False)
+        finishes = pack([part for f in request.finishes for part in f[:4]])
         places = [part for i, f in enumerate(request.finishes, 1) if f[4] for part in (i, f[4])]
-        extras = msgpack.packb(places, use_bin_type=False) if places else b""
-    starts = msgpack.packb(request.starts, use_bin_type=False) if request.starts else b""
+        extras = pack(places) if places else b""
+    starts = pack(request.starts) if request.starts else b""
     args = (worker, request.number, request.at_once, request.ahead, request.holds, packed_policy, finishes,
             extras, starts)  # fmt: skip
     return "cycle", request.queue, args

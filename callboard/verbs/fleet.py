@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import msgpack
-
+from callboard.packing import pack, unpack_text
 from callboard.store.store import Store
 
 #: Records of workers silent for longer than this are dropped (ms).
@@ -17,7 +16,7 @@ FORGET_AFTER_MS = 10 * 60 * 1000
 
 @dataclass(slots=True)
 class WorkerRecord:
-    """One worker process, as it describes itself. ``slot`` is its place in a supervisor; ``started_ms`` since the epoch."""
+    """One worker process, as it describes itself. ``slot``: its place in a supervisor; times in ms since the epoch."""
 
     id: str
     host: str
@@ -34,7 +33,7 @@ class WorkerRecord:
 
 def beat(store: Store, record: WorkerRecord, *, changed: bool, look: bool) -> bool:
     """Say that the process lives. Returns True when it looked and Redis did not have its record."""
-    packed = msgpack.packb(asdict(record)) if changed else b""
+    packed = pack(asdict(record)) if changed else b""
     _, missing = store.call("beat", "", (record.id, packed, FORGET_AFTER_MS if look else 0))
     return bool(missing == 1)
 
@@ -49,7 +48,7 @@ def workers(store: Store) -> list[WorkerRecord]:
     _, rows = store.call("workers", "")
     found = []
     for i in range(0, len(rows), 3):
-        record = WorkerRecord(**msgpack.unpackb(rows[i + 1]))
+        record = WorkerRecord(**unpack_text(rows[i + 1]))
         record.beat_ms = int(float(rows[i + 2]))
         found.append(record)
     return sorted(found, key=lambda r: (r.host, r.slot, r.pid))

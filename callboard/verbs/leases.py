@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
-
 from callboard.catalogue import QueueSpec
+from callboard.packing import pack
 from callboard.settings import Settings
 from callboard.store.store import Call, Store
 
@@ -18,12 +17,12 @@ Held = tuple[str, int]
 
 def extend_call(worker: str, spec: QueueSpec, held: Sequence[Held]) -> Call:
     """Renew the leases of ``held`` for ``lease_ms``. The reply is one character a job: 1 renewed, 0 lost."""
-    return "extend", spec.name, (worker, spec.lease_ms, msgpack.packb(held, use_bin_type=False))
+    return "extend", spec.name, (worker, spec.lease_ms, pack(held))
 
 
 def release_call(worker: str, queue: str, held: Sequence[Held]) -> Call:
     """Give jobs back that have not started. The reply is one character a job: 1 released, 0 stale."""
-    return "release", queue, (worker, msgpack.packb(held, use_bin_type=False))
+    return "release", queue, (worker, pack(held))
 
 
 def reclaim(store: Store, worker: str, queue: str, known: Sequence[Held]) -> int:
@@ -32,7 +31,7 @@ def reclaim(store: Store, worker: str, queue: str, known: Sequence[Held]) -> int
     Returns: how many jobs went back.
     Raises: StoreUnavailable.
     """
-    flat = msgpack.packb([part for pair in known for part in pair], use_bin_type=False)
+    flat = pack([part for pair in known for part in pair])
     total, rank = 0, 0
     while rank >= 0:
         count, rank = store.call("reclaim", queue, (worker, flat, rank))
@@ -42,7 +41,7 @@ def reclaim(store: Store, worker: str, queue: str, known: Sequence[Held]) -> int
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep of one queue found. ``next_due_ms`` by Redis' clock, 0: nothing is delayed; ``more``: sweep again."""
+    """What a sweep of one queue found. ``next_due_ms`` by Redis' clock, 0: none is delayed; ``more``: sweep again."""
 
     recovered: list[str]
     failed: list[str]
@@ -57,7 +56,7 @@ def sweep_call(spec: QueueSpec, settings: Settings) -> Call:
     """A queue's housekeeping: recover, promote, trim, wake."""
     fields = [spec.lease_ms, int(spec.fair), spec.max_stalls, spec.keep_completed_ms, spec.keep_failed_ms,
               settings.events_max, settings.attempts_kept]  # fmt: skip
-    return "sweep", spec.name, (msgpack.packb(fields),)
+    return "sweep", spec.name, (pack(fields),)
 
 
 def swept(reply: list[Any]) -> Swept:

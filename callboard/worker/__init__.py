@@ -2,8 +2,8 @@
 
 Promises, and who keeps them:
 
-- the **pump** (one thread) is the only one to fetch and finish; it batches by load, survives outages, and resends a call
-  whose reply was lost under the same number;
+- the **pump** (one thread) is the only one to fetch and finish; it batches by load, survives outages, and resends a
+  call whose reply was lost under the same number;
 - **slots**: a job that was fetched starts at once or waits at most 50 ms in the reserve before it goes back, so that
   ``active`` means running and no job waits behind a long one while another process idles;
 - the **lease keeper** (one thread, never logging, never taking a lock that jobs can hold) renews leases and arms a

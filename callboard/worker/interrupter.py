@@ -1,8 +1,8 @@
 """Interrupts: time limits, shutdown, lost leases. The only place that raises an exception into another thread.
 
-An attempt is armed right before its actor is called and disarmed right after it returned, both in :func:`guard`, so that
-an exception can only surface inside the guarded call. Firing and disarming happen under one lock: once disarmed, nothing
-is pending and nothing can be fired at the attempt, so no middleware hook ever sees a late interrupt.
+An attempt is armed right before its actor is called and disarmed right after it returned, both in :func:`guard`, so
+that an exception can only surface inside the guarded call. Firing and disarming happen under one lock: once disarmed,
+nothing is pending and nothing can be fired at the attempt, so no middleware hook ever sees a late interrupt.
 
 Python delivers such an exception between two bytecodes of the thread: a call into native code is not interrupted before
 it returns.

@@ -94,12 +94,17 @@ class Job(MessageProxy):
         self.original_options = dict(self.options) if self.options else {}
 
     @property
+    def exception(self) -> BaseException | None:
+        """What Dramatiq keeps of the attempt's error until the ack."""
+        return self._exception
+
+    @property
     def alone(self) -> bool:
         """Whether this is the job's last permitted start, so that nothing else may run beside it."""
         return 0 < self.stalls >= self.spec.max_stalls
 
     @property
-    def _message(self) -> Message[Any]:
+    def _message(self) -> Message[Any]:  # type: ignore[override]  # Dramatiq's is an attribute
         """Dramatiq's own message, built when somebody asks for it."""
         if self._built is None:
             parts = (self.actor_name, self.args, self.kwargs, self.options, self.message_timestamp)

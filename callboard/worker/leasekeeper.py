@@ -76,7 +76,7 @@ class LeaseKeeper:
             try:
                 self._renew()
                 wait = self._interval_s
-            except Exception:
+            except Exception:  # noqa: BLE001 - this thread must not end, and must not log
                 # Whatever it was (Redis away, a table that changed under the copy): sooner again, and no log.
                 wait = min(_AGAIN_S, self._interval_s)
 

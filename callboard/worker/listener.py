@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis import RedisCluster
-from redis.connection import AbstractConnection
+from redis.connection import ConnectionInterface
 from redis.exceptions import RedisError
 
 from callboard.errors import CallboardError
@@ -30,23 +30,56 @@ BLOCK_S = 5
 _RECONNECT_S = 0.2
 
 
+class _Wanted:
+    """The queues whose marks this process wants now."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self.queues: set[str] = set()
+        self.stopping = False
+
+    def replace(self, queues: set[str]) -> set[str]:
+        """From now on these. Returns those that were not wanted before."""
+        with self._condition:
+            grown = queues - self.queues
+            self.queues = set(queues)
+            self._condition.notify_all()
+            return grown
+
+    def stop(self) -> None:
+        """Nothing is wanted any more."""
+        with self._condition:
+            self.stopping = True
+            self.queues = set()
+            self._condition.notify_all()
+
+    def take_off(self, queue: str) -> bool:
+        """A mark of ``queue`` was taken: not wanted until somebody has looked. Returns whether it was wanted."""
+        with self._condition:
+            wanted = queue in self.queues
+            self.queues.discard(queue)
+            return wanted
+
+    def among(self, candidates: set[str]) -> set[str] | None:
+        """Wait until some of ``candidates`` are wanted and return those; None when nothing will be again."""
+        with self._condition:
+            while not self.stopping:
+                if queues := self.queues & candidates:
+                    return queues
+                self._condition.wait()
+        return None
+
+
 class Listener:
-    """Listens for marks of the queues in ``wanted`` and calls ``on_mark(queue)``; ``on_reconnect()`` when marks may
+    """Listens for marks of the queues that are wanted and calls ``on_mark(queue)``; ``on_reconnect()`` when marks may
     have been lost."""
 
     def __init__(
         self, store: Store, queues: list[str], on_mark: Callable[[str], None], on_reconnect: Callable[[], None]
     ) -> None:
-        self._store = store
-        self._on_mark = on_mark
-        self._on_reconnect = on_reconnect
-        self._keys = {queue_key(store.settings.prefix, name, "wake"): name for name in queues}
-        self._key_of = {name: key for key, name in self._keys.items()}
-        self._condition = threading.Condition()
-        self._wanted: set[str] = set()
-        self._stopping = False
+        self._wanted = _Wanted()
         groups = [queues] if isinstance(store, DirectStore) else [[name] for name in queues]
-        self._ears = [_Ear(self, group) for group in groups]
+        self._ears = [_Ear(store, self._wanted, group, on_mark, on_reconnect) for group in groups]
 
     def start(self) -> None:
         """Begin to listen, once something is wanted."""
@@ -55,22 +88,15 @@ class Listener:
 
     def want(self, queues: set[str]) -> None:
         """From now on listen on ``queues``."""
-        if queues == self._wanted:
+        if queues == self._wanted.queues:
             return
-        with self._condition:
-            grown = queues - self._wanted
-            self._wanted = set(queues)
-            self._condition.notify_all()
-        if grown:
+        if grown := self._wanted.replace(queues):
             for ear in self._ears:
                 ear.widen(grown)
 
     def stop(self) -> None:
-        """Listen no more; returns when the threads have ended or are about to."""
-        with self._condition:
-            self._stopping = True
-            self._wanted = set()
-            self._condition.notify_all()
+        """Listen no more; the threads end by themselves."""
+        self._wanted.stop()
         for ear in self._ears:
             ear.end()
 
@@ -78,72 +104,75 @@ class Listener:
 class _Ear(threading.Thread):
     """One blocking connection, over the queues of one group."""
 
-    def __init__(self, listener: Listener, queues: list[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        wanted: _Wanted,
+        queues: Iterable[str],
+        on_mark: Callable[[str], None],
+        on_reconnect: Callable[[], None],
+    ) -> None:
         super().__init__(name="callboard-listener", daemon=True)
-        self._listener = listener
+        self._store = store
+        self._wanted = wanted
         self._queues = set(queues)
-        self._connection: AbstractConnection | None = None
+        self._on_mark = on_mark
+        self._on_reconnect = on_reconnect
+        self._key_of = {name: queue_key(store.settings.prefix, name, "wake") for name in self._queues}
+        self._queue_of = {key: name for name, key in self._key_of.items()}
+        self._connection: ConnectionInterface | None = None
         self._cluster: RedisCluster | None = None
         self._client_id = 0
         self._blocked_on: set[str] = set()
 
     def run(self) -> None:
-        listener = self._listener
-        while (queues := self._await_wanted()) is not None:
+        while (queues := self._wanted.among(self._queues)) is not None:
             try:
                 queue = self._block(queues)
             except (RedisError, OSError, CallboardError) as error:
-                if listener._stopping:
+                self._disconnect()
+                if self._wanted.stopping:
                     return
                 logger.debug("listening failed: %s", error)
-                self._disconnect()
                 threading.Event().wait(_RECONNECT_S)
-                listener._on_reconnect()
+                self._on_reconnect()
                 continue
             if queue is None:
                 continue
-            with listener._condition:
-                still_wanted = queue in listener._wanted
-                listener._wanted.discard(queue)
-            if not still_wanted:
-                # The slots filled up meanwhile: leave the mark to another process.
-                try:
-                    listener._store.execute("RPUSH", listener._key_of[queue], "1")
-                except CallboardError as error:
-                    logger.debug("a mark could not be put back: %s", error)
-            listener._on_mark(queue)
+            if not self._wanted.take_off(queue):
+                self._put_back(queue)
+            self._on_mark(queue)
         self._disconnect()
 
-    def _await_wanted(self) -> set[str] | None:
-        condition = self._listener._condition
-        with condition:
-            while not self._listener._stopping:
-                queues = self._listener._wanted & self._queues
-                if queues:
-                    return queues
-                condition.wait()
-        return None
+    def _put_back(self, queue: str) -> None:
+        """The slots filled up while the call blocked: leave the mark to another process."""
+        try:
+            self._store.execute("RPUSH", self._key_of[queue], "1")
+        except CallboardError as error:
+            logger.debug("a mark could not be put back: %s", error)
 
     def _block(self, queues: set[str]) -> str | None:
-        keys = [self._listener._key_of[name] for name in sorted(queues)]
-        store = self._listener._store
+        keys = [self._key_of[name] for name in sorted(queues)]
         reply: Any
-        if isinstance(store, DirectStore):
-            if self._connection is None:
-                connection = store.new_connection()
-                connection.connect()
-                connection.send_command("CLIENT", "ID")
-                self._client_id = connection.read_response()
-                self._connection = connection
+        if isinstance(self._store, DirectStore):
+            connection = self._connection or self._connect(self._store)
             self._blocked_on = queues
-            self._connection.send_command("BLPOP", *keys, BLOCK_S)
-            reply = self._connection.read_response(timeout=BLOCK_S + store.settings.socket_timeout_s)
+            connection.send_command("BLPOP", *keys, BLOCK_S)
+            reply = connection.read_response(timeout=BLOCK_S + self._store.settings.socket_timeout_s)
             self._blocked_on = set()
         else:
             if self._cluster is None:
-                self._cluster = cluster_client(store.settings, block_s=BLOCK_S)
+                self._cluster = cluster_client(self._store.settings, block_s=BLOCK_S)
             reply = self._cluster.execute_command("BLPOP", keys[0], BLOCK_S)
-        return self._listener._keys[reply[0].decode()] if reply else None
+        return self._queue_of[reply[0].decode()] if reply else None
+
+    def _connect(self, store: DirectStore) -> ConnectionInterface:
+        connection = store.new_connection()
+        connection.connect()
+        connection.send_command("CLIENT", "ID")
+        self._client_id = connection.read_response()
+        self._connection = connection
+        return connection
 
     def widen(self, grown: set[str]) -> None:
         """``grown`` queues are wanted now: a call that blocks without them is ended, so that it begins again."""
@@ -157,7 +186,7 @@ class _Ear(threading.Thread):
 
     def _unblock(self) -> None:
         try:
-            self._listener._store.execute("CLIENT", "UNBLOCK", self._client_id)
+            self._store.execute("CLIENT", "UNBLOCK", self._client_id)
         except CallboardError as error:
             logger.debug("could not unblock the listener: %s", error)
 

@@ -149,7 +149,7 @@ class Pump:
         now = time.monotonic()
         until = min(self._beat_at, self._slots.earliest_hold())
         if self._fetching:
-            until = min(until, min(lane.due_at for lane in self._slots.lanes.values()))
+            until = min(until, *(lane.due_at for lane in self._slots.lanes.values()))
         return min(max(until - now, 0.0), 10.0)
 
     def _step(self) -> None:

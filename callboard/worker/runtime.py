@@ -10,12 +10,13 @@ import threading
 import time
 from base64 import urlsafe_b64encode
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from dramatiq import Worker
+from dramatiq import Broker, Worker
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Middleware, SkipMessage
 
+from callboard.errors import CallboardError
 from callboard.store.store import open_store
 from callboard.verbs import fleet
 from callboard.worker.housekeeper import Housekeeper
@@ -38,13 +39,16 @@ STDERR = 2
 class WorkerRuntime(Middleware):
     """First in the middleware order: starts and ends the engine's threads, and is the gate every start passes."""
 
-    actor_options = {"time_limit", "notify_shutdown"}
-
     def __init__(self) -> None:
         self.interrupter = Interrupter()
         self._local = threading.local()
         self._pump: Pump | None = None
         self._worker: Worker | None = None
+
+    @property
+    def actor_options(self) -> set[str]:
+        """The options that actors may declare."""
+        return {"time_limit", "notify_shutdown"}
 
     # What the broker asks
 
@@ -79,9 +83,10 @@ class WorkerRuntime(Middleware):
 
     # Dramatiq's hooks
 
-    def before_worker_boot(self, broker: CallboardBroker, worker: Worker) -> None:
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Make the engine of this process. Nothing was started at import or before the fork."""
-        settings, catalogue = broker.settings, broker.catalogue
+        own = cast("CallboardBroker", broker)
+        settings, catalogue = own.settings, own.catalogue
         self._worker = worker
         queues = [name for name in catalogue if name in broker.queues]
         if worker.consumer_whitelist:
@@ -115,7 +120,7 @@ class WorkerRuntime(Middleware):
         self._housekeeper.start()
         self._listener.start()
 
-    def before_process_message(self, broker: CallboardBroker, message: MessageProxy) -> None:
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """The start gate: a job that was given back meanwhile does not start."""
         assert isinstance(message, Job)
         if message.given_back:
@@ -132,7 +137,7 @@ class WorkerRuntime(Middleware):
         else:
             message.time_limit_ms = message.spec.time_limit_ms
 
-    def before_worker_shutdown(self, broker: CallboardBroker, worker: Worker) -> None:
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """SIGTERM: what has not started goes back at once; what runs and asked for it is told."""
         self.pump.stop_fetching()
         self.interrupter.shut_down()
@@ -149,7 +154,7 @@ class WorkerRuntime(Middleware):
         self.interrupter.stop()
         try:
             fleet.unregister(self._store, self.worker_id)
-        except Exception as error:
+        except CallboardError as error:
             logger.warning("could not unregister: %s", error)
         self._store.close()
         self._pump = None

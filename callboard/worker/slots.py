@@ -119,7 +119,8 @@ class Slots:
     def earliest_hold(self) -> float:
         """When the first reserved job is to go back (monotonic seconds; inf: none is reserved)."""
         with self._lock:
-            return min((lane.reserve[0].reserved_until for lane in self.lanes.values() if lane.reserve), default=float("inf"))
+            heads = (lane.reserve[0].reserved_until for lane in self.lanes.values() if lane.reserve)
+            return min(heads, default=float("inf"))
 
     def wants(self) -> dict[str, tuple[int, int]]:
         """How much to fetch: lane -> (start at once, reserve ahead).
