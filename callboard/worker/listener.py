@@ -26,6 +26,9 @@ logger = logging.getLogger("callboard.listener")
 #: How long one call blocks on Redis (seconds).
 BLOCK_S = 5
 
+#: How often, and how far apart (seconds), a call that has not reached Redis yet is asked to end.
+_UNBLOCK_TRIES, _UNBLOCK_AGAIN_S = 50, 0.001
+
 #: How long to wait after the connection failed (seconds).
 _RECONNECT_S = 0.2
 
@@ -157,6 +160,10 @@ class _Ear(threading.Thread):
         if isinstance(self._store, DirectStore):
             connection = self._connection or self._connect(self._store)
             self._blocked_on = queues
+            # Whoever wanted more before the line above saw no call to end; who does after it ends this one.
+            if (self._wanted.queues & self._queues) - queues:
+                self._blocked_on = set()
+                return None
             connection.send_command("BLPOP", *keys, BLOCK_S)
             reply = connection.read_response(timeout=BLOCK_S + self._store.settings.socket_timeout_s)
             self._blocked_on = set()
@@ -176,17 +183,24 @@ class _Ear(threading.Thread):
 
     def widen(self, grown: set[str]) -> None:
         """``grown`` queues are wanted now: a call that blocks without them is ended, so that it begins again."""
-        if self._blocked_on and (grown & self._queues) - self._blocked_on:
-            self._unblock()
+        blocked_on = self._blocked_on
+        if blocked_on and (grown & self._queues) - blocked_on:
+            self._unblock(blocked_on)
 
     def end(self) -> None:
         """End the call that blocks."""
-        if self._blocked_on:
-            self._unblock()
+        if blocked_on := self._blocked_on:
+            self._unblock(blocked_on)
 
-    def _unblock(self) -> None:
+    def _unblock(self, blocked_on: set[str]) -> None:
+        """End the call that blocks on ``blocked_on``. It may still be on its way to Redis: then ask again."""
         try:
-            self._store.execute("CLIENT", "UNBLOCK", self._client_id)
+            for _ in range(_UNBLOCK_TRIES):
+                if self._blocked_on is not blocked_on:
+                    return
+                if self._store.execute("CLIENT", "UNBLOCK", self._client_id):
+                    return
+                threading.Event().wait(_UNBLOCK_AGAIN_S)
         except CallboardError as error:
             logger.debug("could not unblock the listener: %s", error)
 
