@@ -18,7 +18,8 @@ from demo.narrator import Line
 from demo.report import STATE_STYLES
 
 _COUNTS = ("waiting", "delayed", "active", "completed", "failed")
-_LINES = 10
+#: Events shown at most, and the lines that the rest of the board takes.
+_LINES, _OTHER_LINES = 10, 17
 _STYLES = {**STATE_STYLES, "added": "blue", "retried": "yellow", "stalled": "bold red"}
 
 
@@ -64,7 +65,7 @@ class LiveScreen:
         self._began = monotonic()
         self._title = ""
         self._stats: list[QueueStats] = []
-        self._lines: deque[Line] = deque(maxlen=_LINES)
+        self._lines: deque[Line] = deque(maxlen=max(1, min(_LINES, console.height - _OTHER_LINES)))
         self._ended, self._of = 0, 0
         # No refreshing thread: the demo's loop draws, ten times a second.
         self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -86,7 +87,7 @@ class LiveScreen:
         self._live.stop()
 
     def _draw(self) -> None:
-        head = Table.grid(expand=True)
+        head = Table.grid(expand=True, padding=(0, 2, 0, 0), pad_edge=False)
         head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         head.add_column(justify="right", no_wrap=True)
         title = Text.assemble(("Callboard  ", "bold"), (self._title, "dim"))
@@ -112,8 +113,6 @@ class LiveScreen:
             kind = Text(line.kind, style=_STYLES.get(line.kind, ""))
             remark = Text(line.remark, style="bold red" if line.remark == Priority.CRITICAL.name else "dim")
             grid.add_row(Text(f"{line.seconds:.2f} s", style="dim"), line.jobs, kind, remark)
-        for _ in range(_LINES - len(self._lines)):
-            grid.add_row("", "", "", "")
         return grid
 
 
