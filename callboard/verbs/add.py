@@ -69,15 +69,13 @@ def add(store: Store, spec: QueueSpec, jobs: Sequence[NewJob]) -> str:
     caller, number = _next_call()
     rows = pack([job.row() for job in jobs])
     args = (caller, number, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, "", rows)
-    deadline = None
+    deadline = time.monotonic() + store.settings.add_timeout_s
     wait = _FIRST_WAIT_S
     while True:
         try:
             return _codes(store.call("add", spec.name, args), spec)
         except StoreUnavailable:
-            now = time.monotonic()
-            deadline = deadline or now + store.settings.add_timeout_s
-            if now + wait > deadline:
+            if time.monotonic() + wait > deadline:
                 raise
             threading.Event().wait(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)

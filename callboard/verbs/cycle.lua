@@ -28,11 +28,13 @@ local policy = cmsgpack.unpack(ARGV[6])
 local fair = policy[2] == 1
 local codes, requeued = '', 0
 
--- A resend after a lost reply gets the first answer.
+-- A resend after a lost reply gets the first answer; what arrives after its resend fetches nothing.
+local memo = redis.call('HGET', K.calls, worker)
+memo = memo and cmsgpack.unpack(memo)
+local repeated = memo and call <= memo[1]
+if repeated then ARGV[3], ARGV[4] = 0, 0 end
 if ARGV[7] ~= '' then
-  local memo = redis.call('HGET', K.calls, worker)
-  memo = memo and cmsgpack.unpack(memo)
-  if memo and call <= memo[1] then
+  if repeated then
     codes = memo[3]
   else
     codes, requeued = finish(worker, policy, cmsgpack.unpack(ARGV[7]), ARGV[8] ~= '' and cmsgpack.unpack(ARGV[8]) or {})

@@ -25,8 +25,9 @@ def release_call(worker: str, queue: str, held: Sequence[Held]) -> Call:
     return "release", queue, (worker, pack(held))
 
 
-def reclaim(store: Store, worker: str, queue: str, known: Sequence[Held]) -> int:
-    """Give back what Redis holds for ``worker`` in ``queue`` and the worker does not know.
+def reclaim(store: Store, worker: str, queue: str, known: Sequence[Held], number: int = 0) -> int:
+    """Give back what Redis holds for ``worker`` in ``queue`` and the worker does not know. Cycles up to ``number``
+    that are still on their way to Redis will fetch nothing.
 
     Returns: how many jobs went back.
     Raises: StoreUnavailable.
@@ -34,7 +35,7 @@ def reclaim(store: Store, worker: str, queue: str, known: Sequence[Held]) -> int
     flat = pack([part for pair in known for part in pair])
     total, rank = 0, 0
     while rank >= 0:
-        count, rank = store.call("reclaim", queue, (worker, flat, rank))
+        count, rank = store.call("reclaim", queue, (worker, flat, rank, number))
         total += count
     return total
 

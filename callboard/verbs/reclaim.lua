@@ -1,14 +1,22 @@
 #!lua flags=allow-oom
 -- reclaim.lua: after a lost reply: what Redis holds for a worker and the worker does not know goes back, uncounted.
 --
--- KEYS[1]  record      KEYS[2]  waiting     KEYS[3]  active    KEYS[4]  wake
+-- KEYS[1]  record      KEYS[2]  waiting     KEYS[3]  active    KEYS[4]  wake     KEYS[5]  calls
 -- ARGV[1]  worker id
 -- ARGV[2]  packed tokens-by-id of the jobs that it knows: {id, number of its fetch, id, …}
 -- ARGV[3]  rank in `active` to begin at (0 first)
+-- ARGV[4]  number of the worker's last cycle: one up to it that is still on its way will fetch nothing (0: none is)
 -- Returns  {how many went back, rank to go on from (-1: all seen)}
--- include: record wake giveback
+-- include: record clock wake giveback
 local STEP = 500
 local worker, first = ARGV[1], tonumber(ARGV[3])
+local fence = tonumber(ARGV[4])
+if fence > 0 then
+  local memo = redis.call('HGET', K.calls, worker)
+  if not memo or cmsgpack.unpack(memo)[1] < fence then
+    redis.call('HSET', K.calls, worker, cmsgpack.pack({fence, now, ''}))
+  end
+end
 local flat, known = cmsgpack.unpack(ARGV[2]), {}
 for i = 1, #flat, 2 do known[flat[i]] = token_of(worker, flat[i + 1]) end
 local candidates = redis.call('ZRANGE', K.active, first, first + STEP - 1)

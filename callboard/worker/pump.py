@@ -255,7 +255,7 @@ class Pump:
                     raise failed
                 for lane in self._slots.lanes.values():
                     known = [(job.stored_id, job.number) for job in list(lane.held.values())]
-                    reclaim(self._store, self._worker, lane.spec.name, known)
+                    reclaim(self._store, self._worker, lane.spec.name, known, self._number)
                 break
             except (StoreUnavailable, StoreRefused) as error:
                 logger.debug("Redis is still away: %s", error)

@@ -139,3 +139,20 @@ def test_a_release_that_fails_costs_the_job_nothing(
     assert rule.struck == 1, "jobs were reserved behind the long ones and given back"
     assert_each_ran_once(deployment)
     service.close()
+
+
+def test_a_fetch_that_reaches_redis_after_its_worker_gave_up_takes_nothing(
+    long_leases: Deployment, proxy: Proxy, start_worker: StartWorker
+) -> None:
+    """Otherwise jobs would be active for a worker that does not know of them, and be charged a stall."""
+    start_worker(long_leases, proxy.url, threads=2, **QUICK)
+    service = long_leases.service()
+    rule = proxy.strike("cycle", LATE, when=lambda words: words[26] != b"0")
+    add(long_leases, service, 2, "first", ms=1000)
+    wait_until(lambda: len(long_leases.ledger.starts()) == 2, 15, "the first jobs to run in spite of the fault")
+    assert rule.struck == 1
+    add(long_leases, service, 5, "second", ms=1)
+    proxy.deliver_late(rule)
+    wait_until(lambda: long_leases.pending() == 0, 15, lambda: f"nothing leaked: {long_leases.states()}")
+    assert_each_ran_once(long_leases)
+    service.close()
