@@ -15,7 +15,6 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
@@ -29,20 +28,12 @@ INTERVAL_S = 0.05
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
-@dataclass(slots=True)
-class _Armed:
-    job: Job
-    deadline: float
-    notify_shutdown: bool
-    fired: bool = False
-
-
 class Interrupter:
     """Interrupts the attempts of one worker process. ``start`` and ``stop`` bracket its life."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._armed: dict[int, _Armed] = {}
+        self._armed: dict[int, Job] = {}
         self._stopping = threading.Event()
         self._shutting_down = False
         self._thread: threading.Thread | None = None
@@ -60,50 +51,50 @@ class Interrupter:
         if self._thread is not None:
             self._thread.join()
 
-    def arm(self, job: Job, limit_ms: float, notify_shutdown: bool) -> None:
+    def arm(self, job: Job) -> None:
         """From now on this thread's call may be interrupted on behalf of ``job``."""
-        armed = _Armed(job, time.monotonic() + limit_ms / 1000, notify_shutdown)
+        job.deadline = job.started + job.time_limit_ms / 1000
         with self._lock:
-            self._armed[threading.get_ident()] = armed
-            if self._shutting_down and notify_shutdown:
-                self._fire(threading.get_ident(), armed, Shutdown)
+            self._armed[threading.get_ident()] = job
+            if self._shutting_down and job.notify_shutdown:
+                self._fire(threading.get_ident(), job, Shutdown)
 
     def disarm(self) -> None:
         """This thread's call is over; what was fired and has not surfaced is taken back."""
         thread = threading.get_ident()
         with self._lock:
-            armed = self._armed.pop(thread, None)
-            if armed is not None and armed.fired:
+            job = self._armed.pop(thread, None)
+            if job is not None and job.interrupted:
                 _set_async_exc(ctypes.c_ulong(thread), None)
 
     def shut_down(self) -> None:
         """Raise Shutdown into the attempts that asked for it (``notify_shutdown``), now and from now on."""
         with self._lock:
             self._shutting_down = True
-            for thread, armed in self._armed.items():
-                if armed.notify_shutdown:
-                    self._fire(thread, armed, Shutdown)
+            for thread, job in self._armed.items():
+                if job.notify_shutdown:
+                    self._fire(thread, job, Shutdown)
 
     def lease_lost(self, job: Job) -> None:
         """Raise LeaseLost into the attempt of ``job`` if it still runs."""
         with self._lock:
             for thread, armed in self._armed.items():
-                if armed.job is job:
+                if armed is job:
                     self._fire(thread, armed, LeaseLost)
 
-    def _fire(self, thread: int, armed: _Armed, exception: type[BaseException]) -> None:
+    def _fire(self, thread: int, job: Job, exception: type[BaseException]) -> None:
         """Call with the lock held. An attempt is interrupted once: an actor may be busy with its clean-up already."""
-        if not armed.fired:
-            armed.fired = True
+        if not job.interrupted:
+            job.interrupted = True
             _set_async_exc(ctypes.c_ulong(thread), ctypes.py_object(exception))
 
     def _run(self) -> None:
         while not self._stopping.wait(INTERVAL_S):
             now = time.monotonic()
             with self._lock:
-                for thread, armed in self._armed.items():
-                    if now >= armed.deadline:
-                        self._fire(thread, armed, TimeLimitExceeded)
+                for thread, job in self._armed.items():
+                    if now >= job.deadline:
+                        self._fire(thread, job, TimeLimitExceeded)
 
 
 def guard(fn: Callable[..., Any], interrupter: Interrupter, current: Callable[[], Job | None]) -> Callable[..., Any]:
@@ -118,7 +109,7 @@ def guard(fn: Callable[..., Any], interrupter: Interrupter, current: Callable[[]
         if job is None or job.started == 0.0 or job.committing or job.guarded:
             return fn(*args, **kwargs)
         job.guarded = True
-        interrupter.arm(job, job.time_limit_ms, job.notify_shutdown)
+        interrupter.arm(job)
         try:
             return fn(*args, **kwargs)
         finally:

@@ -46,10 +46,13 @@ class Job(MessageProxy):
     started = 0.0
     duration = 0
     ended = False
-    #: Interrupts: how long the actor may run (ms), whether it wants to hear of a shutdown, whether they are armed.
+    #: Interrupts: how long the actor may run (ms) and until when (monotonic seconds), whether it wants to hear of a
+    #: shutdown, whether its call is guarded, and whether it was interrupted.
     time_limit_ms: float = 0.0
     notify_shutdown = False
     guarded = False
+    deadline = 0.0
+    interrupted = False
     #: Why the stored message cannot be decoded ('' if it can).
     unreadable = ""
     #: The actor has returned: what is enqueued on its thread now belongs to the finish.

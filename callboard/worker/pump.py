@@ -77,13 +77,17 @@ class Pump:
         """Begin to fetch."""
         self._thread.start()
 
-    def ended(self, job: Job) -> None:
-        """A job's attempt is over: commit it, and start the next reserved job on its slot. Never raises."""
+    def ended(self, job: Job) -> Job | None:
+        """A job's attempt is over: commit it. Never raises.
+
+        Returns: the reserved job that takes its slot, for the caller to start; None when there is none.
+        """
         job.ended = True
         self._inbox.put(partial(self._drop, job) if job.given_back else job)
         following = self._slots.end(self._slots.lanes[job.queue_name])
-        if following is not None:
-            self._start(following)
+        if following is not None and not following.start_known:
+            self._slots.lanes[following.queue_name].fresh.append(following)
+        return following
 
     def give_back(self, jobs: Iterable[Job]) -> None:
         """Jobs that were handed to Dramatiq and never started go back (at shutdown)."""
