@@ -43,6 +43,7 @@ DEPLOYMENT_KEYS: dict[str, str] = {
     "workers": "hash: worker id -> packed record of the process",
     "beats": "zset: worker id by last heartbeat (ms)",
     "actors": "hash: actor name -> JSON (queue, options)",
+    "deployment": "hash: format version of all data",
 }
 
 #: The hash tag of the deployment's keys. No queue can have this name: queue names begin with a letter or underscore.

@@ -8,6 +8,7 @@ jobs' threads.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import stat
@@ -36,6 +37,18 @@ _LEVELS = {"retried": "warning", "failed": "error"}
 
 _Line = tuple[float, Job]
 
+#: Characters of the traceback in the line of a job that failed for good.
+_TRACEBACK_MAX = 4_000
+
+
+class _SaidOnce(logging.Filter):
+    """Drops Dramatiq's own report of a failed attempt, an error with a traceback even when it will be retried: the
+    attempt's line says it, at the level that it deserves."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep everything else."""
+        return not (isinstance(record.msg, str) and record.msg.startswith("Failed to process message"))
+
 
 class AttemptLog(Middleware):
     """Logs every finished attempt: queue, actor, job, attempt n of m, outcome, wait and run time (ms), error."""
@@ -50,6 +63,7 @@ class AttemptLog(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Start the writing thread, in the process that writes."""
+        logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_SaidOnce())
         is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._thread = threading.Thread(target=self._write_all, args=(is_file,), name="callboard-log", daemon=True)
         self._thread.start()
@@ -129,6 +143,8 @@ def format_line(at: float, job: Job) -> str:
         line += f',"workspace":{json.dumps(job.workspace)}'
     if job.error is not None:
         line += f',"error":{json.dumps(job.error[0])},"message":{json.dumps(job.error[1][:500])}'
+        if outcome == "failed" and job.error[2]:
+            line += f',"traceback":{json.dumps(job.error[2][-_TRACEBACK_MAX:])}'
     if job.delay_ms:
         line += f',"next_in_ms":{job.delay_ms}'
     return line + "}\n"

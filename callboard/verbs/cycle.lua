@@ -28,17 +28,19 @@ local policy = cmsgpack.unpack(ARGV[6])
 local fair = policy[2] == 1
 local codes, requeued = '', 0
 
--- A resend after a lost reply gets the first answer; what arrives after its resend fetches nothing.
+-- A resend after a lost reply gets the first answer; what arrives after its resend fetches nothing. An older call may
+-- still be news when calls overtook each other (one met NOSCRIPT): tokens tell, and what is stale is not counted again.
 local memo = redis.call('HGET', K.calls, worker)
 memo = memo and cmsgpack.unpack(memo)
 local repeated = memo and call <= memo[1]
 if repeated then ARGV[3], ARGV[4] = 0, 0 end
 if ARGV[7] ~= '' then
-  if repeated then
+  if memo and call == memo[1] then
     codes = memo[3]
   else
-    codes, requeued = finish(worker, policy, cmsgpack.unpack(ARGV[7]), ARGV[8] ~= '' and cmsgpack.unpack(ARGV[8]) or {})
-    redis.call('HSET', K.calls, worker, cmsgpack.pack({call, now, codes}))
+    codes, requeued = finish(worker, policy, cmsgpack.unpack(ARGV[7]), ARGV[8] ~= '' and cmsgpack.unpack(ARGV[8]) or {},
+      repeated)
+    if not repeated then redis.call('HSET', K.calls, worker, cmsgpack.pack({call, now, codes})) end
   end
 end
 

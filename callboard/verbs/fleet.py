@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from callboard.errors import FormatMismatch
 from callboard.packing import pack, unpack_text
 from callboard.store.store import Store
+
+#: Version of the layout of all data in Redis. Raised when an older version could no longer read it.
+FORMAT = 1
 
 #: Records of workers silent for longer than this are dropped (ms).
 FORGET_AFTER_MS = 10 * 60 * 1000
@@ -55,16 +59,26 @@ def workers(store: Store) -> list[WorkerRecord]:
 
 
 def publish(store: Store, actors: Mapping[str, Mapping[str, Any]]) -> None:
-    """Publish actors by name: their queue and options, which producers check against."""
+    """Publish actors by name: their queue and options, which producers check against.
+
+    Raises: FormatMismatch when Redis holds data of another format version; nothing was changed then.
+    """
     flat: list[str] = []
     for name, described in actors.items():
         flat += [name, json.dumps(described, separators=(",", ":"), sort_keys=True)]
-    if flat:
-        store.call("publish", "", flat)
+    _check_format(store.call("publish", "", (FORMAT, *flat)))
+
+
+def _check_format(found: int) -> None:
+    if found != FORMAT:
+        raise FormatMismatch(f"Redis holds data of format {found}; this version of Callboard reads format {FORMAT}")
 
 
 def actors(store: Store) -> dict[str, dict[str, Any]]:
-    """The published actors, by name."""
-    rows: Iterable[bytes] = store.call("actors", "")
-    flat = list(rows)
+    """The published actors, by name.
+
+    Raises: FormatMismatch when Redis holds data of another format version.
+    """
+    found, flat = store.call("actors", "")
+    _check_format(found or FORMAT)
     return {flat[i].decode(): json.loads(flat[i + 1]) for i in range(0, len(flat), 2)}

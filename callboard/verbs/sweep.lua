@@ -41,10 +41,13 @@ if grant_until > now and has_active then
   end
 end
 
-if has_active and granted == 0 then
+if has_active then
   local longest = string.format('%.0f', now + lease)
   local beyond = redis.call('ZRANGEBYSCORE', K.active, '(' .. longest, '+inf', 'LIMIT', 0, GRANT_LIMIT)
   for _, id in ipairs(beyond) do redis.call('ZADD', K.active, longest, id) end
+end
+
+if has_active and granted == 0 then
   local ids = redis.call('ZRANGEBYSCORE', K.active, '-inf', now, 'LIMIT', 0, LIMIT)
   for _, id in ipairs(ids) do
     local rec = decode(redis.call('HGET', K.record, id))
@@ -80,7 +83,8 @@ local promoted, next_due = promote_due(PROMOTE_LIMIT, fair)
 save_tags()
 more = more or promoted == PROMOTE_LIMIT
 
-if now - tonumber(flags[4] or 0) >= TIDY_EVERY then
+local tidied = tonumber(flags[4] or 0)
+if now - tidied >= TIDY_EVERY or now < tidied then
   if tidy(policy[4], policy[5]) then
     more = true
   else

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from callboard.catalogue import Catalogue
-from callboard.errors import CallboardError
+from callboard.errors import CallboardError, FormatMismatch
 from callboard.outbox import deliver_outbox
 from callboard.store.store import Store
 from callboard.verbs import fleet
@@ -93,6 +93,10 @@ class Housekeeper:
                 if time.monotonic() >= next_sweep:
                     next_sweep = time.monotonic() + self._sweep_s
                     self._sweep()
+            except FormatMismatch as error:
+                logger.critical("%s; this worker ends", error)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             except CallboardError as error:
                 logger.debug("housekeeping has to wait: %s", error)
                 self._told = None

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Middleware, SkipMessage
 from dramatiq.worker import WorkerThread
 
-from callboard.errors import CallboardError
+from callboard.errors import CallboardError, FormatMismatch
 from callboard.store.store import open_store
 from callboard.verbs import fleet
 from callboard.worker.housekeeper import Housekeeper
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from callboard.broker import CallboardBroker
 
 logger = logging.getLogger("callboard.worker")
+
+#: Exit code of a process that found data of another format version.
+_EXIT_FORMAT = 78
 
 #: The process's own stderr: Dramatiq's CLI replaces ``sys.stderr`` by a pipe, but not the descriptor.
 STDERR = 2
@@ -113,6 +117,7 @@ class WorkerRuntime(Middleware):
         self._store = open_store(settings)
         self._slots = Slots(worker.worker_threads, [Lane(catalogue[q]) for q in queues], settings.reserve_ms / 1000)
         published = {name: _described(actor) for name, actor in broker.actors.items()}
+        self._check_format(published)
         self._housekeeper = Housekeeper(self._store, catalogue, self._describe, published)
         self._pump = Pump(
             self._store, self.worker_id, self._slots,
@@ -192,6 +197,16 @@ class WorkerRuntime(Middleware):
             logger.warning("could not unregister: %s", error)
         self._store.close()
         self._pump = None
+
+    def _check_format(self, published: Mapping[str, Mapping[str, Any]]) -> None:
+        """End the process before it touches data that it cannot read. Redis may be away: the housekeeper asks again."""
+        try:
+            fleet.publish(self._store, published)
+        except FormatMismatch as error:
+            logger.critical("%s; this worker ends", error)
+            raise SystemExit(_EXIT_FORMAT) from error
+        except CallboardError as error:
+            logger.warning("Redis cannot be reached yet: %s", error)
 
     # Between the threads
 

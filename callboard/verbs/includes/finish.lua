@@ -1,5 +1,6 @@
 -- finish.lua: attempts end: their jobs leave `active`, and all that an end brings about is written with it.
 -- needs: record clock lists count tags forget attempts, KEYS as cycle.lua. Its arguments are those of cycle.lua.
+-- `repeated`: the call may have run before, so that stale tokens are not news.
 -- Returns one character a finish (1 done, 0 stale), and how many jobs are waiting again.
 local TRIM_LIMIT = 300
 
@@ -18,7 +19,7 @@ local function fill_outbox(messages)
   call_in_pieces('ZADD', K.outbox, rows)
 end
 
-local function finish(worker, policy, finishes, extras)
+local function finish(worker, policy, finishes, extras, repeated)
   local fair, keep_completed, keep_failed = policy[2] == 1, policy[4], policy[5]
   local events_max, attempts_kept = policy[6], policy[7]
   local extra_of = {}
@@ -140,6 +141,6 @@ local function finish(worker, policy, finishes, extras)
     if #to.cancelled > 0 then trim_count(K.cancelled, keep_completed, TRIM_LIMIT) end
   end
   fill_outbox(messages)
-  if stale > 0 then count('stale_finishes', stale) end
+  if stale > 0 and not repeated then count('stale_finishes', stale) end
   return table.concat(codes), #to.waiting / 2
 end
