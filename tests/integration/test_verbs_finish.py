@@ -131,7 +131,7 @@ def test_a_resent_cycle_gets_its_first_answer_and_ends_nothing_twice(engine: Eng
     worker = started(engine, "a", "b")
     number = worker.held["a"]
     extra = {"outbox": [("other", "m", b"{}", 5, "", 0)]}
-    request = CycleRequest("q", number + 1_000_000, [("a", number, "c", 1, extra), ("gone", 1, "c", 1, None)])
+    request = CycleRequest("q", worker.next_number(), [("a", number, "c", 1, extra), ("gone", 1, "c", 1, None)])
     first = worker.send(request)
     before = engine.snapshot()
 
@@ -142,7 +142,7 @@ def test_a_resent_cycle_gets_its_first_answer_and_ends_nothing_twice(engine: Eng
 
 def test_a_retried_job_that_runs_again_is_not_ended_by_a_resend(engine: Engine) -> None:
     worker = started(engine, "a")
-    request = CycleRequest("q", worker.held["a"] + 1_000_000, [("a", worker.held["a"], "r", 1, {"delay": 0})])
+    request = CycleRequest("q", worker.next_number(), [("a", worker.held["a"], "r", 1, {"delay": 0})])
     worker.send(request)
     worker.fetch()
     worker.send(request)

@@ -125,3 +125,12 @@ def test_reclaim_looks_at_every_active_job(make_engine: Callable[..., Engine]) -
     assert snapshot.counts()["waiting"] == 595
     assert snapshot.zset("active").keys() == {*known, *other.held}
     snapshot.check()
+
+
+def test_a_fetch_that_arrives_after_its_worker_reclaimed_takes_nothing(engine: Engine) -> None:
+    engine.add("a")
+    worker = engine.worker()
+    late = worker.next_number()
+    assert worker.reclaim(late) == 0
+    assert worker.cycle(at_once=1, number=late).jobs == []
+    assert worker.fetch() == ["a"]

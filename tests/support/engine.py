@@ -52,8 +52,9 @@ class Engine:
         return Worker(self, f"worker-{next(self._workers):05d}")
 
     def sweep(self, *, gap: bool = False) -> Swept:
-        """Sweep, as if the sweep before had been just now; with ``gap`` as if it had been long ago."""
+        """Sweep and tidy, as if the sweep before had been just now; with ``gap`` as if it had been long ago."""
         self.set_meta("swept", 0 if gap else self.now())
+        self.do("HDEL", "meta", "tidied")
         return self.bare_sweep()
 
     def bare_sweep(self) -> Swept:
@@ -124,8 +125,7 @@ class Worker:
         number: int | None = None,
     ) -> CycleReply:
         """One cycle. A finish is (id, outcome), (id, outcome, extra) or a whole one as the script takes it."""
-        if number is None:
-            self.number = number = next(_numbers)
+        number = number or self.next_number()
         whole = [self._finish(*finish) for finish in finishes]
         ended = {finish[0] for finish in whole}
         request = CycleRequest(
@@ -138,6 +138,11 @@ class Worker:
         for job_id in fetched(reply):
             self.held[job_id] = number
         return reply
+
+    def next_number(self) -> int:
+        """The number of this worker's next cycle."""
+        self.number = next(_numbers)
+        return self.number
 
     def send(self, request: CycleRequest) -> CycleReply:
         """Send a request as it is."""
@@ -171,9 +176,9 @@ class Worker:
         call = release_call(self.name, self.engine.queue, self.pairs(*ids))
         return str(self.engine.store.call(*call).decode())
 
-    def reclaim(self) -> int:
-        """Give back what Redis holds for this worker and it does not know."""
-        return reclaim(self.engine.store, self.name, self.engine.queue, list(self.held.items()))
+    def reclaim(self, number: int = 0) -> int:
+        """Give back what Redis holds for this worker and it does not know; cycles up to ``number`` come too late."""
+        return reclaim(self.engine.store, self.name, self.engine.queue, list(self.held.items()), number)
 
 
 def new_job(

@@ -35,7 +35,7 @@ for i = 2, #KEYS do
     redis.call('ZADD', KEYS[i], string.format('%.0f', members[j + 1] - by), members[j])
   end
 end
-for _, field in ipairs({'swept', 'lone_until', 'granting'}) do
+for _, field in ipairs({'swept', 'tidied', 'lone_until', 'granting'}) do
   local at = redis.call('HGET', KEYS[1], field)
   if at then redis.call('HSET', KEYS[1], field, string.format('%.0f', at - by)) end
 end

@@ -1,0 +1,1 @@
+"""A plain model of a queue against the real scripts, driven by Hypothesis."""
