@@ -170,6 +170,31 @@ def test_leases_beyond_now_and_a_lease_are_cut(engine: Engine) -> None:
     assert engine.snapshot().zset("active")["a"] <= engine.now() + engine.spec.lease_ms
 
 
+def test_a_grant_also_cuts_what_lies_beyond_it(engine: Engine) -> None:
+    engine.add("early", "late")
+    worker = engine.worker()
+    worker.fetch()
+    engine.warp(-HOUR)
+    worker.fetch()
+    engine.warp(5_000)
+    assert engine.sweep(gap=True).granted == 1
+    active = engine.snapshot().zset("active")
+    assert active["early"] == active["late"] <= engine.now() + engine.spec.lease_ms
+
+
+def test_a_clock_that_went_back_does_not_stop_the_tidying(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine(keep_completed_ms=1)
+    engine.add("a")
+    worker = engine.worker()
+    worker.fetch()
+    worker.finish("a")
+    engine.warp(1000)
+    engine.set_meta("swept", engine.now())
+    engine.set_meta("tidied", engine.now() + 24 * HOUR)
+    engine.bare_sweep()
+    assert engine.snapshot().records == {}
+
+
 def test_a_grant_to_many_jobs_goes_on_over_several_sweeps(engine: Engine) -> None:
     worker = engine.worker()
     for batch in range(7):
