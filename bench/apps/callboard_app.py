@@ -1,0 +1,38 @@
+"""Callboard's side: ``dramatiq bench.apps.callboard_app``. Importing it composes the app, as the CLI expects.
+
+The middleware is the platform's, whole. ``BENCH_QUEUES`` names the queues, separated by commas; each gets an actor
+``noop.<queue>``, the first one ``pickup`` as well.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import dramatiq
+
+from bench.apps import pickup_file
+from callboard.broker import CallboardBroker
+from callboard.settings import Settings
+from middleware.stack import default_stack
+
+QUEUES = os.environ["BENCH_QUEUES"].split(",")
+
+settings = Settings()
+broker = CallboardBroker(settings, middleware=default_stack(settings))
+dramatiq.set_broker(broker)
+
+
+def _noop(text: str) -> None:
+    """Do nothing."""
+
+
+for _queue in QUEUES:
+    dramatiq.actor(queue_name=_queue, actor_name=f"noop.{_queue}")(_noop)
+
+
+@dramatiq.actor(queue_name=QUEUES[0])
+def pickup(sent_ns: int) -> None:
+    """Note how long the job took to get here."""
+    now = time.monotonic_ns()
+    pickup_file.note(sent_ns, now)

@@ -1,0 +1,42 @@
+"""The sizes of a run: the full one, and the quick one that shows the same rows with less certainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured. ``rounds``: each system in turn, so often."""
+
+    quick: bool
+    rounds: int
+    #: Jobs a throughput run works off: enough for a steady window of two to four seconds.
+    jobs: int
+    dramatiq_jobs: int
+    bulk_jobs: int
+    single_jobs: int
+    pickup_jobs: int
+    memory_jobs: int
+    flat_jobs: int
+    flat_small_windows: int
+    idle_seconds: float
+    #: Seconds that disturbed measurements may cost when they are taken again.
+    patience_seconds: float
+
+
+FULL = Plan(
+    quick=False, rounds=5, jobs=80_000, dramatiq_jobs=24_000, bulk_jobs=50_000, single_jobs=10_000, pickup_jobs=400,
+    memory_jobs=100_000, flat_jobs=1_000_000, flat_small_windows=9, idle_seconds=20.0, patience_seconds=240.0,
+)  # fmt: skip
+
+QUICK = Plan(
+    quick=True, rounds=2, jobs=40_000, dramatiq_jobs=10_000, bulk_jobs=20_000, single_jobs=3_000, pickup_jobs=200,
+    memory_jobs=30_000, flat_jobs=150_000, flat_small_windows=5, idle_seconds=8.0, patience_seconds=30.0,
+)  # fmt: skip
+
+#: The flat measurement compares with so many waiting jobs.
+FLAT_SMALL = 10_000
+
+#: Bytes of a job's payload as JSON, everywhere but in the idle pickup.
+PAYLOAD_BYTES = 280

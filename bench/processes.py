@@ -1,0 +1,107 @@
+"""Processes that a measurement starts and stops: workers in the background, producers to their end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+
+from bench.rows import BenchError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: How long workers may take to end after SIGTERM, and a producer to do its work (seconds).
+_STOP_S, _PRODUCE_S = 20.0, 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Running workers and the file that their output went to."""
+
+    processes: list[subprocess.Popen[bytes]]
+    output: Path
+
+    def check(self) -> None:
+        """Raises: BenchError, with the end of its output, when a worker has ended."""
+        for process in self.processes:
+            if process.poll() is not None:
+                tail = self.output.read_text(errors="replace")[-2000:]
+                raise BenchError(f"a worker ended with code {process.returncode}:\n{tail}")
+
+    def leaves(self) -> list[psutil.Process]:
+        """The processes that run jobs: children of a launcher, or the process itself when it has none."""
+        found: list[psutil.Process] = []
+        for process in self.processes:
+            root = psutil.Process(process.pid)
+            found += root.children(recursive=True) or [root]
+        return found
+
+    def rss(self) -> int:
+        """Resident memory of the processes that run jobs (bytes)."""
+        return sum(leaf.memory_info().rss for leaf in self.leaves())
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the processes that run jobs have used."""
+        times = [leaf.cpu_times() for leaf in self.leaves()]
+        return sum(t.user + t.system for t in times)
+
+
+def hold(process: psutil.Process, cores: Sequence[int]) -> None:
+    """Keep a running process, every thread of it, on ``cores``; does nothing where the system has no such thing."""
+    if hasattr(os, "sched_setaffinity"):
+        for thread in process.threads():
+            os.sched_setaffinity(thread.id, cores)
+
+
+@contextmanager
+def workers(commands: Sequence[Sequence[str]], env: Mapping[str, str]) -> Iterator[Workers]:
+    """Run workers, their output in a file: reading it through a pipe would cost one of the two cores."""
+    with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
+        output = Path(folder) / "output"
+        running: list[subprocess.Popen[bytes]] = []
+        with output.open("wb") as sink:
+            try:
+                for command in commands:
+                    # Each is in the list before the next can fail, so that it is stopped.
+                    process = subprocess.Popen(command, env={**os.environ, **env}, cwd=ROOT, stdout=sink, stderr=sink)
+                    running.append(process)
+                yield Workers(running, output)
+            finally:
+                _stop(running)
+
+
+def _stop(running: list[subprocess.Popen[bytes]]) -> None:
+    for process in running:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    for process in running:
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            process.wait()
+
+
+def produce(command: Sequence[str], env: Mapping[str, str], **request: Any) -> dict[str, Any]:
+    """Run a producer to its end and return what it printed.
+
+    Raises: BenchError with its stderr when it failed.
+    """
+    done = subprocess.run(
+        [*command, json.dumps(request)],
+        env={**os.environ, **env}, cwd=ROOT, capture_output=True, text=True, timeout=_PRODUCE_S, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise BenchError(f"producer {' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return cast("dict[str, Any]", json.loads(done.stdout))
