@@ -13,7 +13,6 @@ import pytest
 from callboard import QueueService
 from callboard.errors import StoreUnavailable
 from callboard.service import JobSpec
-from callboard.verbs.fleet import publish
 from tests.faults.conftest import StartWorker
 from tests.support.deployment import Deployment
 from tests.support.proxy import AFTER, BEFORE, HOLE, LATE, Proxy
@@ -27,11 +26,9 @@ QUICK = {"socket_timeout_s": 0.5, "connect_timeout_s": 0.5}
 
 @pytest.fixture
 def long_leases(deployment: Deployment) -> Deployment:
-    """Leases of 30 seconds, and ``work`` published."""
+    """Leases of 30 seconds, and ``work`` known."""
     deployment = replace(deployment, lease_s=30.0)
-    service = deployment.service()
-    publish(service.store, {"work": {"queue": "work", "priority": 0}, "steps": {"queue": "work", "priority": 0}})
-    service.close()
+    deployment.publish("work")
     return deployment
 
 
@@ -127,8 +124,8 @@ def test_a_release_that_fails_costs_the_job_nothing(
     deployment: Deployment, proxy: Proxy, start_worker: StartWorker, fault: str
 ) -> None:
     """What was reserved and could not be given back goes back when its lease runs out, uncharged."""
-    service = deployment.service()
     start_worker(deployment, proxy.url, threads=2, reserve_ms=500, **QUICK)
+    service = deployment.service()
     rule = proxy.strike("release", fault)
     service.pause_queue("work")
     add(deployment, service, 400, "quick", ms=0)

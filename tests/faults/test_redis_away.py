@@ -9,7 +9,6 @@ import pytest
 from dramatiq.errors import BrokerConnectionError
 
 from callboard.errors import StoreUnavailable
-from callboard.verbs.fleet import publish
 from tests.support.deployment import Deployment
 from tests.support.fault_app import build
 from tests.support.redis_server import Server
@@ -21,9 +20,7 @@ ADD_TIMEOUT_S = 1.0
 @pytest.fixture
 def published(deployment: Deployment) -> Deployment:
     """The actors are known, as after the first start of a worker."""
-    service = deployment.service()
-    publish(service.store, {"work": {"queue": "work", "priority": 0}})
-    service.close()
+    deployment.publish("work")
     return deployment
 
 

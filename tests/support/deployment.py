@@ -14,6 +14,7 @@ from callboard.ids import unpack_id
 from callboard.keys import queue_key
 from callboard.records import STATES, unpack_record
 from callboard.settings import Settings
+from callboard.verbs.fleet import publish
 from tests.support.ledger import Ledger
 
 #: Length of leases, and how often expired ones are looked for (seconds).
@@ -57,6 +58,12 @@ class Deployment:
     def service(self, url: str | None = None, **changes: Any) -> QueueService:
         """A producer's view."""
         return QueueService(self.settings(url, **changes))
+
+    def publish(self, *actors: str) -> None:
+        """Make actors of queue ``work`` known, as after the first start of a worker."""
+        service = self.service()
+        publish(service.store, {actor: {"queue": "work", "priority": 0} for actor in actors})
+        service.close()
 
     def client(self) -> redis.Redis:
         """A plain client of the server itself, for looking."""
