@@ -176,6 +176,13 @@ def test_a_last_start_is_passed_over_by_a_process_that_holds_something(suspects:
     assert suspects.state("poison") == "waiting"
 
 
+def test_what_waits_behind_a_last_start_does_not_wait_for_it(suspects: Engine) -> None:
+    claimer, other = suspects.worker(), suspects.worker()
+    assert claimer.fetch(1, holds=1) == ["a"]
+    assert other.fetch(1, holds=0) == ["b"]
+    assert suspects.state("poison") == "waiting"
+
+
 def test_a_last_start_runs_alone(suspects: Engine) -> None:
     assert suspects.worker().fetch(3, 3, holds=0) == ["poison"]
     assert suspects.state("a") == "waiting"

@@ -30,8 +30,8 @@ RULES = Rules(
     keep_ms={"completed": 60 * MINUTE, "failed": 120 * MINUTE, "cancelled": 60 * MINUTE},
 )  # fmt: skip
 
-ids = st.integers(0, 40).map("j{:02d}".format)
-priorities = st.sampled_from([1, 5, 5, 5, 7])
+ids = st.integers(0, 99).map("j{:02d}".format)
+priorities = st.sampled_from([5, 5, 5, 5, 1, 7])
 workspaces = st.sampled_from(["", "acme", "bolt"])
 delays = st.sampled_from([0, 0, 0, 2 * MINUTE, 30 * MINUTE])
 new_jobs = st.tuples(ids, priorities, workspaces, delays)
@@ -67,7 +67,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     # What producers and operators do
 
-    @rule(jobs=st.lists(new_jobs, min_size=1, max_size=5))
+    @rule(jobs=st.lists(new_jobs, min_size=1, max_size=8))
     def add(self, jobs: list[tuple[str, int, str, int]]) -> None:
         """One batch; ids may exist, in the queue or in the batch."""
         codes = add.add(self.store, self.engine.spec, [new_job(*job) for job in jobs])
@@ -75,20 +75,15 @@ class QueueMachine(RuleBasedStateMachine):
         added = [records[job[0]].added for job, code in zip(jobs, codes, strict=True) if code == "1"]
         assert self.model.add(jobs, added[0] if added else 0) == codes
 
-    @rule()
-    def pause(self) -> None:
-        """Nothing new starts."""
-        changed = bool(self.store.call("pause", "q", ("", "", 100)))
-        assert changed is not self.model.paused
-        self.model.paused = True
-        if changed:
+    @rule(paused=st.sampled_from([True, False, False]))
+    def pause_or_resume(self, paused: bool) -> None:
+        """Nothing new starts, or jobs start again."""
+        verb, args = ("pause", ("", "", 100)) if paused else ("resume", (100,))
+        changed = bool(self.store.call(verb, "q", args))
+        assert changed is (self.model.paused is not paused)
+        self.model.paused = paused
+        if changed and paused:
             assert not self.engine.take_mark(), "a paused queue wakes its workers"
-
-    @rule()
-    def resume(self) -> None:
-        """Jobs start again."""
-        assert bool(self.store.call("resume", "q", (100,))) is self.model.paused
-        self.model.paused = False
 
     # What worker processes do
 
@@ -240,6 +235,13 @@ class QueueMachine(RuleBasedStateMachine):
             for worker in self.workers:
                 self._extend(worker, list(worker.held.items()))
             self.sweep()
+
+    @rule(data=st.data(), who=some, at_once=some, ahead=some)
+    def a_process_dies_at_work(self, data: st.DataObject, who: int, at_once: int, ahead: int) -> None:
+        """It has fetched; its jobs come back when their leases have run out."""
+        self._cycle(data, self.workers[who % 3], at_once, ahead)
+        self.die(who)
+        self.a_lease_passes()
 
     @precondition(lambda self: self.model.outbox)
     @rule()

@@ -143,7 +143,9 @@ class Model:
         if self.paused:
             return []
         got: list[ModelJob] = []
-        for job in self.of("waiting")[: at_once + ahead]:
+        for job in self.of("waiting"):
+            if len(got) == at_once + ahead:
+                break
             if self.is_last_start(job):
                 if claimed_elsewhere:
                     continue

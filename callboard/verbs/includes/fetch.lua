@@ -4,7 +4,7 @@
 --
 -- A job on its last permitted start runs alone in its process: it is passed over until a process that holds nothing
 -- asks, and one process at a time claims it (meta lone, lone_until). A job that was lost before is not reserved.
-local NOT_STARTED = pack('>I8', 0)
+local NOT_STARTED, MAX_LOOKS = pack('>I8', 0), 20
 
 local function fetch(worker, call, policy, at_once, ahead, holds)
   local lease, max_stalls, events_max = policy[1], policy[3], policy[6]
@@ -19,17 +19,11 @@ local function fetch(worker, call, policy, at_once, ahead, holds)
     end
   end
   if at_once + ahead == 0 or flags[1] or flags[4] then return {}, 0, paused, lone end
-  local popped = redis.call('ZPOPMIN', K.waiting, at_once + ahead)
-  if #popped == 0 then return {}, 0, paused, lone end
-
-  local ids = {}
-  for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
-  local packed = redis.call('HMGET', K.record, unpack(ids))
-  local payloads = redis.call('HMGET', K.payload, unpack(ids))
+  local wanted = at_once + ahead
   local token, expiry, started_now = token_of(worker, call), now + lease, pack('>I8', now)
   -- Counters rather than `#list`: its cost grows with the list.
   local jobs, taken, back, records, leases, stop = {}, {}, {}, {}, {}, false
-  local n, last_score, band_end = 0, nil, 0
+  local n, passed, last_score, band_end = 0, 0, nil, 0
 
   -- Whether the job may go to this process now; the second result ends the batch after it.
   local function may_take(rec)
@@ -37,9 +31,12 @@ local function fetch(worker, call, policy, at_once, ahead, holds)
     if #rec < at then return true, false end
     local stalls, lost = unpack_struct('>HH', rec, at + 10)
     if stalls > 0 and stalls >= max_stalls then
-      if flags[2] and flags[2] ~= worker and tonumber(flags[3]) > now then return false, false end
+      if flags[2] and flags[2] ~= worker and tonumber(flags[3]) > now then
+        passed = passed + 1
+        return false, false
+      end
       if holds == 0 and n == 0 then return true, true end
-      lone = 1
+      lone, passed = 1, passed + 1
       redis.call('HSET', K.meta, 'lone', worker, 'lone_until', now + lease)
       return false, false
     end
@@ -47,30 +44,44 @@ local function fetch(worker, call, policy, at_once, ahead, holds)
     return true, false
   end
 
-  for i, id in ipairs(ids) do
-    local take, last = false, false
-    if not stop then take, last = may_take(packed[i]) end
-    stop = stop or last
-    if take then
-      local score = tonumber(popped[2 * i])
-      if score >= band_end then
-        if last_score then advance(last_score) end
-        band_end = (math.floor(score / BAND) + 1) * BAND
+  local function look_at(popped)
+    local ids = {}
+    for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
+    local packed = redis.call('HMGET', K.record, unpack(ids))
+    local payloads = redis.call('HMGET', K.payload, unpack(ids))
+    for i, id in ipairs(ids) do
+      local take, last = false, false
+      if not stop then take, last = may_take(packed[i]) end
+      stop = stop or last
+      if take then
+        local score = tonumber(popped[2 * i])
+        if score >= band_end then
+          if last_score then advance(last_score) end
+          band_end = (math.floor(score / BAND) + 1) * BAND
+        end
+        last_score = score
+        n = n + 1
+        taken[n] = id
+        records[2 * n - 1] = id
+        records[2 * n] = activate(packed[i], score, n <= at_once and started_now or NOT_STARTED, token)
+        leases[2 * n - 1] = expiry
+        leases[2 * n] = id
+        jobs[3 * n - 2] = id
+        jobs[3 * n - 1] = payloads[i]
+        jobs[3 * n] = packed[i]
+      else
+        back[#back + 1] = popped[2 * i]
+        back[#back + 1] = id
       end
-      last_score = score
-      n = n + 1
-      taken[n] = id
-      records[2 * n - 1] = id
-      records[2 * n] = activate(packed[i], score, n <= at_once and started_now or NOT_STARTED, token)
-      leases[2 * n - 1] = expiry
-      leases[2 * n] = id
-      jobs[3 * n - 2] = id
-      jobs[3 * n - 1] = payloads[i]
-      jobs[3 * n] = packed[i]
-    else
-      back[#back + 1] = popped[2 * i]
-      back[#back + 1] = id
     end
+  end
+
+  -- What waits behind a job that is passed over must not wait for it.
+  for _ = 1, MAX_LOOKS do
+    passed = 0
+    local popped = redis.call('ZPOPMIN', K.waiting, wanted - n)
+    if #popped > 0 then look_at(popped) end
+    if passed == 0 or stop or n == wanted then break end
   end
   if last_score then advance(last_score) end
   if #back > 0 then call_in_pieces('ZADD', K.waiting, back) end
