@@ -10,8 +10,8 @@ from dramatiq import Actor, Broker, Consumer, Message, MessageProxy, Middleware
 from dramatiq.errors import QueueJoinTimeout
 from dramatiq.middleware import MiddlewareError
 
-from callboard.door import admit
-from callboard.errors import UnknownQueue
+from callboard.door import MAX_PRIORITY, admit
+from callboard.errors import InvalidOption, UnknownQueue
 from callboard.results import keep_failure
 from callboard.settings import Settings
 from callboard.store.store import open_store
@@ -92,8 +92,10 @@ class CallboardBroker(Broker):
     def declare_actor(self, actor: Actor[Any, Any]) -> None:
         """Declare an actor on a queue of the catalogue. Its function can be interrupted when a worker runs it.
 
-        Raises: UnknownQueue.
+        Raises: UnknownQueue; InvalidOption for a priority that no job may have (0: the queue's default).
         """
+        if not isinstance(actor.priority, int) or not 0 <= actor.priority <= MAX_PRIORITY:
+            raise InvalidOption(f"actor {actor.actor_name!r}: priority {actor.priority!r} is not within 0…{MAX_PRIORITY}")
         actor.fn = guard(actor.fn, self.runtime.interrupter, self.runtime.current_job)
         super().declare_actor(actor)
 

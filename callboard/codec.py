@@ -38,7 +38,8 @@ def encode_payload(
         body["o"] = options
     try:
         return get_encoder().encode(body)
-    except (TypeError, ValueError, RecursionError) as error:
+    except Exception as error:
+        # An encoder of the application's own raises what it likes: pickle an AttributeError, for one.
         raise PayloadInvalid(f"the payload for {actor!r} cannot be stored: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,16 +10,18 @@ from typing import Any
 
 from callboard.catalogue import QueueSpec
 from callboard.codec import encode_payload
-from callboard.errors import InvalidOption, PayloadTooLarge
+from callboard.errors import InvalidOption, PayloadInvalid, PayloadTooLarge
 from callboard.ids import check_id, pack_id
 from callboard.verbs.add import NewJob
 
 MIN_PRIORITY, MAX_PRIORITY = 1, 1000
 
+#: Bytes of a workspace's name in UTF-8.
+MAX_WORKSPACE = 128
+
 #: A delay beyond this is taken for a mistake in units (ms).
 MAX_DELAY_MS = 10 * 366 * 24 * 3600 * 1000
 
-MAX_WORKSPACE = 128
 MAX_TAGS = 20
 
 #: Options that are checked here: name -> (type, smallest, largest).
@@ -53,6 +56,8 @@ def admit(
 
     Raises: InvalidOption, PayloadInvalid, PayloadTooLarge, naming the field and what is allowed.
     """
+    if not isinstance(kwargs, dict):
+        raise PayloadInvalid(f"the payload is not an object of named values but {type(kwargs).__name__}")
     kept = {name: value for name, value in options.items() if value is not None}
     priority = _priority(kept.pop("priority", None), actor_priority, spec)
     workspace = kept.pop("workspace", "")
@@ -73,18 +78,24 @@ def admit(
 
 
 def _priority(asked: Any, actor_priority: int, spec: QueueSpec) -> int:
-    if not asked or asked is True:
-        if asked is True:
-            raise InvalidOption("priority True is not an integer within 1…1000")
+    if asked is None:
         return actor_priority or spec.priority
-    if not isinstance(asked, int) or not MIN_PRIORITY <= asked <= MAX_PRIORITY:
+    if not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= MAX_PRIORITY:
         raise InvalidOption(f"priority {asked!r} is not an integer within {MIN_PRIORITY}…{MAX_PRIORITY}")
-    return int(asked)
+    return int(asked) or actor_priority or spec.priority
 
 
 def _check_workspace(workspace: Any) -> None:
-    if not isinstance(workspace, str) or len(workspace) > MAX_WORKSPACE or any(c < " " for c in workspace):
-        raise InvalidOption(f"workspace is not a string of at most {MAX_WORKSPACE} printable characters")
+    if not isinstance(workspace, str) or any(c < " " for c in workspace) or _utf8_length(workspace) > MAX_WORKSPACE:
+        raise InvalidOption(f"workspace is not a string of at most {MAX_WORKSPACE} bytes of printable UTF-8")
+
+
+def _utf8_length(text: str) -> int:
+    """Bytes of ``text``; infinite when it has lone surrogates and cannot be encoded. A record has one byte for it."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return sys.maxsize
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

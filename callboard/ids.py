@@ -27,13 +27,14 @@ _lock = threading.Lock()
 _last = 0
 
 
-def _forget_last() -> None:
-    """A forked child must not count on from its parent's last id: both would make the same ones."""
-    global _last
-    _last = 0
+def _start_anew() -> None:
+    """A forked child must not count on from its parent's last id: both would make the same ones. Nor must it wait for
+    the lock, which a thread of the parent may have held at the fork."""
+    global _last, _lock
+    _last, _lock = 0, threading.Lock()
 
 
-os.register_at_fork(after_in_child=_forget_last)
+os.register_at_fork(after_in_child=_start_anew)
 
 
 def new_id() -> str:
@@ -56,13 +57,13 @@ def new_id() -> str:
     )  # fmt: skip
 
 
-def check_id(job_id: str) -> str:
+def check_id(job_id: object) -> str:
     """Return ``job_id`` if it may be one.
 
     Raises: InvalidOption saying what an id may look like.
     """
-    if not _VALID.fullmatch(job_id):
-        raise InvalidOption(f"job id {job_id[:140]!r} is not 1–128 characters of A-Z a-z 0-9 . _ : -")
+    if not isinstance(job_id, str) or not _VALID.fullmatch(job_id):
+        raise InvalidOption(f"job id {str(job_id)[:140]!r} is not 1–128 characters of A-Z a-z 0-9 . _ : -")
     return job_id
 
 

@@ -87,7 +87,7 @@ class QueueService:
         Raises: UnknownActor, InvalidOption, PayloadInvalid, PayloadTooLarge, QueueFull; nothing was added then.
         """
         spec = self.catalogue[queue]
-        job_id, job = self._admit(spec, JobSpec(actor, payload or {}, id, delay, run_at, options))
+        job_id, job = self._admit(spec, JobSpec(actor, {} if payload is None else payload, id, delay, run_at, options))
         code = add(self.store, spec, [job])
         return AddResult(job_id, queue, "added" if code == ADDED else "duplicate")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from redis import RedisCluster
 from redis.connection import ConnectionInterface
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from callboard.errors import CallboardError
 from callboard.keys import queue_key
@@ -132,7 +132,7 @@ class _Ear(threading.Thread):
         while (queues := self._wanted.among(self._queues)) is not None:
             try:
                 queue = self._block(queues)
-            except (RedisError, OSError, CallboardError) as error:
+            except (RedisError, RedisClusterException, OSError, CallboardError) as error:
                 self._disconnect()
                 if self._wanted.stopping:
                     return

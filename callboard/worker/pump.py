@@ -16,16 +16,17 @@ from threading import Event, Thread
 from callboard.errors import StoreRefused, StoreUnavailable
 from callboard.settings import Settings
 from callboard.store.store import Store
-from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest, cycle_call, cycle_reply, policy
-from callboard.verbs.leases import reclaim, release_call
+from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest
+from callboard.verbs.leases import Held, release_call
+from callboard.worker.exchange import Exchange
 from callboard.worker.finish import FAILED, finish_of
 from callboard.worker.job import Job
 from callboard.worker.slots import Lane, Slots
 
 logger = logging.getLogger("callboard.pump")
 
-#: Waits between attempts to reach Redis (seconds).
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
+#: How long the pump rests after a failure of its own (seconds).
+_AFTER_FAILURE_S = 0.1
 
 #: How long the last flush may take (seconds).
 LAST_FLUSH_S = 5.0
@@ -59,16 +60,14 @@ class Pump:
         self._on_outbox = on_outbox
         self._on_listen = on_listen
         self._inbox: SimpleQueue[Job | Callable[[], None]] = SimpleQueue()
-        self._policies = {name: policy(lane.spec, self._settings) for name, lane in slots.lanes.items()}
+        self._exchange = Exchange(store, worker_id, {n: lane.spec for n, lane in slots.lanes.items()}, self._known)
         self._ended: dict[str, list[Job]] = {name: [] for name in slots.lanes}
-        self._number = 0
         #: Queue that has a job which must start alone: nothing is fetched until this process holds nothing.
         self._draining: str | None = None
         self._alone: Job | None = None
         self._fetching = True
         self._closed = False
         self._beat_at = 0.0
-        self.connected = Event()
         self._thread = Thread(target=self._run, name="callboard-pump", daemon=True)
 
     # Called from other threads
@@ -107,8 +106,14 @@ class Pump:
 
     def close(self) -> None:
         """Flush the last finishes, give back what still runs, and end; takes at most ``LAST_FLUSH_S``."""
+        self._exchange.deadline = time.monotonic() + LAST_FLUSH_S
         self._inbox.put(self._close)
         self._thread.join(LAST_FLUSH_S + 1)
+
+    @property
+    def connected(self) -> Event:
+        """Set while Redis answers."""
+        return self._exchange.connected
 
     def held(self) -> dict[str, list[Job]]:
         """What Redis holds for this process, by queue. Takes no lock."""
@@ -123,7 +128,7 @@ class Pump:
                 self._step()
             except Exception:
                 logger.critical("the pump failed and goes on", exc_info=True)
-                Event().wait(_FIRST_WAIT_S)
+                Event().wait(_AFTER_FAILURE_S)
         self._last_flush()
 
     def _gather(self) -> None:
@@ -164,7 +169,7 @@ class Pump:
         requests = self._requests(now)
         if not requests:
             return
-        replies = self._exchange(requests)
+        replies = self._send(requests)
         for request, reply in zip(requests, replies, strict=True):
             self._settle(request, reply)
         self._fill()
@@ -189,9 +194,8 @@ class Pump:
             lane.called_at = now
             lane.observe(len(ended), now)
             while True:
-                self._number += 1
                 finishes = [finish_of(job, self._settings) for job in ended[:MAX_FINISHES]]
-                request = CycleRequest(name, self._number, finishes)
+                request = self._exchange.request(name, finishes)
                 requests.append(request)
                 ended = ended[MAX_FINISHES:]
                 if not ended:
@@ -226,49 +230,14 @@ class Pump:
                 starts.append((job.stored_id, job.number))
         return starts
 
-    def _exchange(self, requests: list[CycleRequest]) -> list[CycleReply]:
-        calls = [cycle_call(self._worker, request, self._policies[request.queue]) for request in requests]
-        try:
-            replies = self._store.pipeline(calls)
-        except StoreUnavailable as error:
-            logger.warning("lost Redis: %s", error)
-            return self._recover(requests)
-        failed = next((r for r in replies if isinstance(r, Exception)), None)
-        if failed is not None:
-            logger.error("Redis did not take a cycle: %s", failed)
-            return self._recover(requests)
-        self.connected.set()
-        return [cycle_reply(reply) for reply in replies]
+    def _send(self, requests: list[CycleRequest]) -> list[CycleReply]:
+        replies, was_away = self._exchange.send(requests)
+        if was_away:
+            self._look_everywhere()
+        return replies
 
-    def _recover(self, requests: list[CycleRequest]) -> list[CycleReply]:
-        """Send the finishes again under their numbers until they are answered; give back fetched jobs whose reply
-        was lost. Fetches nothing. Gives up when the process must end."""
-        self.connected.clear()
-        for request in requests:
-            request.at_once = request.ahead = 0
-        calls = [cycle_call(self._worker, request, self._policies[request.queue]) for request in requests]
-        wait = _FIRST_WAIT_S
-        deadline = time.monotonic() + LAST_FLUSH_S if self._closed else float("inf")
-        while True:
-            Event().wait(wait)
-            wait = min(2 * wait, _LONGEST_WAIT_S)
-            try:
-                replies = self._store.pipeline(calls)
-                failed = next((r for r in replies if isinstance(r, Exception)), None)
-                if failed is not None:
-                    raise failed
-                for lane in self._slots.lanes.values():
-                    known = [(job.stored_id, job.number) for job in list(lane.held.values())]
-                    reclaim(self._store, self._worker, lane.spec.name, known, self._number)
-                break
-            except (StoreUnavailable, StoreRefused) as error:
-                logger.debug("Redis is still away: %s", error)
-            if time.monotonic() > deadline:
-                raise StoreUnavailable("Redis was away when the worker ended; its jobs will be recovered")
-        logger.warning("Redis is back; %d finishes were sent again", sum(len(r.finishes) for r in requests))
-        self._look_everywhere()
-        self.connected.set()
-        return [cycle_reply(reply) for reply in replies]
+    def _known(self) -> dict[str, list[Held]]:
+        return {name: [(j.stored_id, j.number) for j in jobs] for name, jobs in self.held().items()}
 
     def _settle(self, request: CycleRequest, reply: CycleReply) -> None:
         """Take a cycle's reply: forget what is committed, reserve what came."""
@@ -386,7 +355,7 @@ class Pump:
             self._stop_fetching()
             requests = self._requests(time.monotonic())
             if requests:
-                for request, reply in zip(requests, self._exchange(requests), strict=True):
+                for request, reply in zip(requests, self._send(requests), strict=True):
                     self._settle(request, reply)
             running = [job for lane in self._slots.lanes.values() for job in list(lane.held.values())]
             if running:
