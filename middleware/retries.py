@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import traceback
 from typing import Any
@@ -11,10 +12,12 @@ from dramatiq.broker import MessageProxy
 from dramatiq.errors import RateLimitExceeded, Retry
 from dramatiq.middleware import Shutdown
 
-from callboard.catalogue import QueueSpec
+from callboard.door import MAX_DELAY_MS
 from callboard.errors import LeaseLost, PermanentError
 from callboard.worker.finish import BACK, DEFERRED, FAILED, RETRY
 from callboard.worker.job import Job
+
+logger = logging.getLogger("callboard.retries")
 
 #: Exponents beyond this change nothing: the cap has been reached long before.
 _MAX_EXPONENT = 32
@@ -66,13 +69,14 @@ class Retries(Middleware):
             message.outcome = BACK
             return
         message.error = _described(exception)
-        options = {**broker.actors[message.actor_name].options, **message.options}
+        actor_options = broker.actors[message.actor_name].options
+        options = {**actor_options, **message.options}
         if isinstance(exception, RateLimitExceeded):
-            message.outcome, message.delay_ms = DEFERRED, _backoff_ms(message.spec, options, 1)
+            message.outcome, message.delay_ms = DEFERRED, _backoff_ms(message, actor_options, 1)
             return
         if _may_retry(message, options, exception):
             message.outcome = RETRY
-            message.delay_ms = _delay_ms(message, options, exception)
+            message.delay_ms = _delay_ms(message, actor_options, exception)
             message.options["retries"] = message.attempt
             return
         message.outcome = FAILED
@@ -110,33 +114,44 @@ def _may_retry(job: Job, options: dict[str, Any], exception: BaseException) -> b
         return False
     retry_when = options.get("retry_when")
     if retry_when is not None:
-        return bool(retry_when(job.attempt - 1, exception))
+        try:
+            return bool(retry_when(job.attempt - 1, exception))
+        except Exception:
+            # An error here would leave the job undecided, and an undecided job counts as completed.
+            logger.exception("retry_when of actor %s failed; max_attempts decides", job.actor_name)
     return not job.is_last_attempt
 
 
-def _delay_ms(job: Job, options: dict[str, Any], exception: BaseException) -> int:
+def _delay_ms(job: Job, actor_options: dict[str, Any], exception: BaseException) -> int:
+    asked: Any = getattr(exception, "retry_after", None)
+    if isinstance(asked, (int, float)) and not isinstance(asked, bool):
+        asked *= 1000
+    else:
+        asked = None
     if isinstance(exception, Retry) and exception.delay is not None:
-        return max(0, int(exception.delay))
-    retry_after = getattr(exception, "retry_after", None)
-    if isinstance(retry_after, (int, float)) and not isinstance(retry_after, bool) and retry_after >= 0:
-        return int(retry_after * 1000)
-    return _backoff_ms(job.spec, options, job.attempt)
+        asked = exception.delay
+    if asked is not None and asked >= 0:
+        return int(min(asked, MAX_DELAY_MS))
+    return _backoff_ms(job, actor_options, job.attempt)
 
 
-def _backoff_ms(spec: QueueSpec, options: dict[str, Any], failures: int) -> int:
+def _backoff_ms(job: Job, actor_options: dict[str, Any], failures: int) -> int:
     """The wait after ``failures`` failed attempts (ms): base × 2^(failures−1), capped, with jitter added."""
-    base = _first(options, ("backoff_base_ms", "min_backoff"), spec.backoff_base_ms)
-    cap = _first(options, ("backoff_cap_ms", "max_backoff"), spec.backoff_cap_ms)
-    kind = options.get("backoff") or spec.backoff
+    spec = job.spec
+    base = _first(job.options, actor_options, ("backoff_base_ms", "min_backoff"), spec.backoff_base_ms)
+    cap = _first(job.options, actor_options, ("backoff_cap_ms", "max_backoff"), spec.backoff_cap_ms)
+    kind = job.options.get("backoff") or actor_options.get("backoff") or spec.backoff
     delay = base if kind == "fixed" else base * 2 ** min(failures - 1, _MAX_EXPONENT)
     return int(min(delay, cap) * (1 + random.uniform(0, spec.backoff_jitter)))
 
 
-def _first(options: dict[str, Any], names: tuple[str, ...], default: int) -> int:
-    for name in names:
-        value: int | None = options.get(name)
-        if value is not None:
-            return value
+def _first(options: dict[str, Any], actor_options: dict[str, Any], names: tuple[str, ...], default: int) -> int:
+    """What the job says, under either name, or else its actor, or else its queue."""
+    for said in (options, actor_options):
+        for name in names:
+            value: int | None = said.get(name)
+            if value is not None:
+                return value
     return default
 
 
