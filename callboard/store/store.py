@@ -30,18 +30,25 @@ Call = tuple[str, str, Sequence[Any]]
 
 #: What Redis answers when it takes no writes for now.
 _REFUSALS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
+_NOT_READY = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN")
 _OUTAGES = (ConnectionError, TimeoutError, ClusterDownError, RedisClusterException, OSError)
+
+
+def _code_of(error: BaseException) -> str:
+    """The first word of Redis' answer. redis-py takes it out of the message of the errors that it has a class for."""
+    code = getattr(error, "status_code", None)
+    return code if isinstance(code, str) else str(error).partition(" ")[0]
 
 
 def _translated(error: BaseException) -> Exception:
     """The error of ours that stands for one of redis-py's."""
     if isinstance(error, _OUTAGES):
         return StoreUnavailable(f"Redis is not reachable: {error}")
-    text = str(error)
-    if text.startswith(_REFUSALS):
-        return StoreRefused(f"Redis takes no writes: {text}")
-    if text.startswith(("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN")):
-        return StoreUnavailable(f"Redis is not ready: {text}")
+    code = _code_of(error)
+    if code in _REFUSALS:
+        return StoreRefused(f"Redis takes no writes: {code} {error}")
+    if code in _NOT_READY:
+        return StoreUnavailable(f"Redis is not ready: {code} {error}")
     assert isinstance(error, Exception)
     return error
 
@@ -155,7 +162,7 @@ class DirectStore(Store):
                 except ResponseError as error:
                     replies.append(error)
             slot.busy = False
-            if any(isinstance(r, ResponseError) and str(r).startswith("READONLY") for r in replies):
+            if any(isinstance(r, ResponseError) and _code_of(r) == "READONLY" for r in replies):
                 connection.disconnect()  # a former master: ask Sentinel again next time
             return replies
         except _OUTAGES as error:

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- pause.lua: stop starting jobs of a queue; what runs goes on, adds still land.
 --
 -- KEYS[1]  meta        KEYS[2]  events      KEYS[3]  wake     KEYS[4]  totals    KEYS[5]  history

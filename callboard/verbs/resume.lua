@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- resume.lua: start jobs of a queue again.
 --
 -- KEYS[1]  meta        KEYS[2]  events      KEYS[3]  wake     KEYS[4]  waiting   KEYS[5]  totals   KEYS[6]  history
