@@ -20,14 +20,14 @@ T = TypeVar("T")
 FOUND = """
 `bin/bench --only settings` tries them again. What was tried on two cores, in no-op jobs a second:
 
-- Dramatiq is fastest with more threads and a longer prefetch than it has by default, since a consumer whose prefetch is
-  used up sleeps: 2 × 8 as shipped 4,100; 1 × 8 2,100; 2 × 4 2,000; 3 × 8 4,500; 2 × 16 5,500; 2 × 32 7,400; with
-  `dramatiq_queue_prefetch` 64: 2 × 16 9,000; with 200: 2 × 16 8,500, 2 × 32 8,400. Both 2 × 8 as shipped and 2 × 16 with
-  a prefetch of 64 are in the table.
+- Dramatiq is fastest with more threads and a longer prefetch than it has by default, since a consumer whose prefetch
+  is used up sleeps: 2 × 8 as shipped 4,100; 1 × 8 2,100; 2 × 4 2,000; 3 × 8 4,500; 2 × 16 5,500; 2 × 32 7,400; with
+  `dramatiq_queue_prefetch` 64: 2 × 16 9,000; with 200: 2 × 16 8,500, 2 × 32 8,400. Both 2 × 8 as shipped and 2 × 16
+  with a prefetch of 64 are in the table.
 - BullMQ is fastest as one process with concurrency 100: 20,500; concurrency 50 19,000; 300 19,300; two processes with
   100 each 15,000 to 19,000 (also in the table). It keeps no completed jobs (`removeOnComplete: {count: 0}`): keeping
-  1,000, as Callboard does, gave 16,000, keeping all 19,000. ioredis 5.11.1, which BullMQ is developed with, ioredis 6.0
-  and node-redis 6.3 differ by less than two runs of the same do.
+  1,000, as Callboard does, gave 16,000, keeping all 19,000. ioredis 5.11.1, which BullMQ is developed with, ioredis
+  6.0 and node-redis 6.3 differ by less than two runs of the same do.
 - Callboard runs as two processes of eight threads.
 """
 

@@ -18,6 +18,7 @@ class Plan:
     single_jobs: int
     pickup_jobs: int
     memory_jobs: int
+    memory_servers: int
     flat_jobs: int
     flat_small_windows: int
     idle_seconds: float
@@ -27,12 +28,14 @@ class Plan:
 
 FULL = Plan(
     quick=False, rounds=5, jobs=80_000, dramatiq_jobs=24_000, bulk_jobs=50_000, single_jobs=10_000, pickup_jobs=400,
-    memory_jobs=100_000, flat_jobs=1_000_000, flat_small_windows=9, idle_seconds=20.0, patience_seconds=240.0,
+    memory_jobs=100_000, memory_servers=5, flat_jobs=1_000_000, flat_small_windows=9, idle_seconds=20.0,
+    patience_seconds=240.0,
 )  # fmt: skip
 
 QUICK = Plan(
-    quick=True, rounds=2, jobs=40_000, dramatiq_jobs=10_000, bulk_jobs=20_000, single_jobs=3_000, pickup_jobs=200,
-    memory_jobs=30_000, flat_jobs=150_000, flat_small_windows=5, idle_seconds=8.0, patience_seconds=30.0,
+    quick=True, rounds=2, jobs=30_000, dramatiq_jobs=8_000, bulk_jobs=20_000, single_jobs=3_000, pickup_jobs=150,
+    memory_jobs=30_000, memory_servers=3, flat_jobs=150_000, flat_small_windows=5, idle_seconds=8.0,
+    patience_seconds=15.0,
 )  # fmt: skip
 
 #: The flat measurement compares with so many waiting jobs.

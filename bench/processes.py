@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,8 +18,8 @@ from bench.rows import BenchError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: How long workers may take to end after SIGTERM, and a producer to do its work (seconds).
-_STOP_S, _PRODUCE_S = 20.0, 300.0
+#: How long a producer may take to do its work (seconds).
+_PRODUCE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +79,16 @@ def workers(commands: Sequence[Sequence[str]], env: Mapping[str, str]) -> Iterat
 
 
 def _stop(running: list[subprocess.Popen[bytes]]) -> None:
+    """End workers at once: their work is done, and what an orderly stop would write is not needed any more."""
     for process in running:
         if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-    for process in running:
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
+            children = psutil.Process(process.pid).children(recursive=True)
             process.kill()
-            process.wait()
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+    for process in running:
+        process.wait()
 
 
 def produce(command: Sequence[str], env: Mapping[str, str], **request: Any) -> dict[str, Any]:

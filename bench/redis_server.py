@@ -24,6 +24,7 @@ _START_S = 10.0
 class RedisServer:
     """A running server. ``client`` is the harness's own connection."""
 
+    binary: Path
     pid: int
     port: int
     client: redis.Redis
@@ -98,7 +99,7 @@ def redis_server(binary: Path) -> Iterator[RedisServer]:
     client = redis.Redis(port=port)
     try:
         _wait_for(client, process)
-        yield RedisServer(process.pid, port, client)
+        yield RedisServer(binary, process.pid, port, client)
     finally:
         client.close()
         process.terminate()
