@@ -149,6 +149,18 @@ def test_a_retried_job_that_runs_again_is_not_ended_by_a_resend(engine: Engine) 
     assert engine.state("a") == "active"
 
 
+def test_a_call_that_was_overtaken_still_ends_its_jobs_and_fetches_nothing(engine: Engine) -> None:
+    worker = started(engine, "a", "b")
+    engine.add("c")
+    older, newer = worker.next_number(), worker.next_number()
+    held = worker.held["a"]
+    assert worker.send(CycleRequest("q", newer, [("b", held, "c", 1, None)])).codes == b"1"
+    reply = worker.send(CycleRequest("q", older, [("a", held, "c", 1, None)], at_once=1))
+    assert (reply.codes, reply.jobs) == (b"1", [])
+    assert worker.send(CycleRequest("q", older, [("a", held, "c", 1, None)])).codes == b"0"
+    assert engine.snapshot().totals == {"added": 3, "completed": 2}, "a resend is not a stale finish"
+
+
 def test_finishes_of_one_call_are_answered_in_order(engine: Engine) -> None:
     worker = started(engine, "a", "b", "c")
     reply = worker.cycle(("a", "c"), ("missing", 3, "c", 1, None), ("b", "f"), ("c", "r", {"delay": HOUR}))
