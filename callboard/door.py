@@ -65,24 +65,36 @@ def admit(
     _check_workspace(workspace)
     if kept:
         _check_options(kept)
-    delay, due = _when(delay_ms, run_at)
+    delay, due = when(delay_ms, run_at)
     if timestamp is None:
         timestamp = int(time.time() * 1000)
     payload = encode_payload(actor, args, kwargs, kept, timestamp)
+    check_payload_size(spec, payload)
+    return NewJob(pack_id(check_id(job_id)), payload, priority, workspace, delay, due)
+
+
+def check_payload_size(spec: QueueSpec, payload: bytes) -> None:
+    """Raise PayloadTooLarge when an encoded payload is over the queue's limit."""
     if len(payload) > spec.max_payload_bytes:
         raise PayloadTooLarge(
             f"the payload is {len(payload)} bytes; queue {spec.name!r} takes {spec.max_payload_bytes}. "
             "Store the data elsewhere and send a reference to it."
         )
-    return NewJob(pack_id(check_id(job_id)), payload, priority, workspace, delay, due)
+
+
+def check_priority(asked: Any) -> int:
+    """``asked`` if it is a priority. Raises: InvalidOption."""
+    if not isinstance(asked, int) or isinstance(asked, bool) or not MIN_PRIORITY <= asked <= MAX_PRIORITY:
+        raise InvalidOption(f"priority {asked!r} is not an integer within {MIN_PRIORITY}…{MAX_PRIORITY}")
+    return int(asked)
 
 
 def _priority(asked: Any, actor_priority: int, spec: QueueSpec) -> int:
     if asked is None:
         return actor_priority or spec.priority
-    if not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= MAX_PRIORITY:
-        raise InvalidOption(f"priority {asked!r} is not an integer within {MIN_PRIORITY}…{MAX_PRIORITY}")
-    return int(asked) or actor_priority or spec.priority
+    if asked == 0 and not isinstance(asked, bool):
+        return actor_priority or spec.priority  # Dramatiq's default
+    return check_priority(asked)
 
 
 def _check_workspace(workspace: Any) -> None:
@@ -114,8 +126,11 @@ def _check_options(options: Mapping[str, Any]) -> None:
         raise InvalidOption(f"tags are not a list of at most {MAX_TAGS} strings")
 
 
-def _when(delay_ms: Any, run_at: Any) -> tuple[int, int]:
-    """(delay in ms, due in ms since the epoch); a due of 0 means: use the delay."""
+def when(delay_ms: Any, run_at: Any) -> tuple[int, int]:
+    """(delay in ms, due in ms since the epoch); a due of 0 means: use the delay.
+
+    Raises: InvalidOption when it is more than ten years ahead, negative, or of another type; when both are given.
+    """
     if run_at is not None:
         if delay_ms is not None:
             raise InvalidOption("give either delay or run_at, not both")

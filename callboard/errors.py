@@ -12,10 +12,14 @@
     ├── QueueFull                     the queue is at its ``max_length``
     ├── QueueClosed                   the queue is being obliterated
     ├── JobNotFound
+    ├── WrongState                    the job's state does not allow it; ``state`` says which it is in
+    ├── PayloadChanged                somebody else edited the payload meanwhile
+    ├── QueueBusy                     jobs are active or the outbox is not empty
     ├── StoreUnavailable              Redis did not answer in time (also a ``BrokerConnectionError``)
     ├── StoreRefused                  Redis answered that it takes no writes (memory, disk, replica)
     └── FormatMismatch                the data in Redis was written by an incompatible version
     PermanentError                    raised *by actors*: fail this job now, do not retry
+    JobCancelled                      raised *into actors*: an operator cancelled the job
     LeaseLost                         raised *into actors*: the job belongs to another worker by now
 
 The docstring of a class is its default message, so it says what to do.
@@ -70,6 +74,22 @@ class JobNotFound(CallboardError):
     """No job of that id is in the queue: it never was, or its retention has passed."""
 
 
+class WrongState(CallboardError):
+    """The job's state does not allow this."""
+
+    def __init__(self, message: str | None = None, state: str = "") -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class PayloadChanged(CallboardError):
+    """The payload was changed by somebody else meanwhile. Read the job again and repeat the edit."""
+
+
+class QueueBusy(CallboardError):
+    """Jobs are active or the outbox is not empty. Pause the queue and wait, or force it and lose them."""
+
+
 class StoreUnavailable(CallboardError, BrokerConnectionError):
     """Redis did not answer in time. The call may have taken effect; repeat it with the same job id."""
 
@@ -84,6 +104,10 @@ class FormatMismatch(CallboardError):
 
 class PermanentError(Exception):
     """Raised by an actor whose job can never succeed: it fails at once, whatever attempts are left."""
+
+
+class JobCancelled(Interrupt):
+    """Raised into an actor whose job was cancelled. Clean up and let it pass: the job then ends as cancelled."""
 
 
 class LeaseLost(Interrupt):

@@ -15,9 +15,12 @@ from callboard.records import JobView
 from callboard.registry import ActorRegistry
 from callboard.settings import Settings
 from callboard.store.store import Store, open_store
-from callboard.verbs import fleet, looking
+from callboard.verbs import bulk, fleet, looking, steering, telling
 from callboard.verbs.add import ADDED, MAX_BATCH_BYTES, MAX_BATCH_JOBS, NewJob, add
+from callboard.verbs.bulk import Found, JobFilter, Progress
 from callboard.verbs.looking import JobPage, QueueStats
+from callboard.verbs.steering import ALL_STATES, Outcome
+from callboard.verbs.telling import Event, JobDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,107 @@ class QueueService:
         """The worker processes heard of within the last ten minutes."""
         return fleet.workers(self.store)
 
-    # Steering
+    def find_jobs(
+        self,
+        queue: str,
+        only: JobFilter,
+        *,
+        states: Sequence[str] = ALL_STATES,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Found:
+        """Jobs that ``only`` wants, at most ``limit`` a page; may end early with a cursor when it has read much."""
+        return bulk.find(self.store, self.catalogue[queue].name, only, states=states, limit=limit, cursor=cursor)
+
+    def get_job_details(self, queue: str, job_id: str) -> JobDetails:
+        """What a job has said of itself: log lines, progress, checkpoints."""
+        return telling.details(self.store, self.catalogue[queue].name, job_id)
+
+    def get_events(self, queue: str, after: str = "0", limit: int = 100) -> list[Event]:
+        """Events of a queue after the event of id ``after``, oldest first."""
+        return telling.events(self.store, self.catalogue[queue].name, after, limit)
+
+    def get_history(self, queue: str, minutes: int = 60) -> dict[str, list[tuple[int, int]]]:
+        """Counts a minute over the last ``minutes``: what -> [(start of the minute in ms, count), …]."""
+        return telling.history(self.store, self.catalogue[queue].name, minutes)
+
+    # Steering one job. Each says what it did: "done", "told" (the worker that runs the job hears of it within a second)
+    # or "already"; each raises JobNotFound, and WrongState with the job's present state.
+
+    def remove_job(self, queue: str, job_id: str, *, force: bool = False) -> Outcome:
+        """Remove a job and all that is kept about it. An active one is refused, or with ``force`` cancelled first."""
+        return steering.remove(self.store, self.catalogue[queue].name, job_id, force=force)
+
+    def retry_job(self, queue: str, job_id: str, *, reset_attempts: bool = False) -> Outcome:
+        """Let an ended job wait again, at its own priority; its history is kept."""
+        return steering.retry(self.store, self.catalogue[queue], job_id, reset_attempts=reset_attempts)
+
+    def promote_job(self, queue: str, job_id: str) -> Outcome:
+        """Let a delayed job wait now."""
+        return steering.promote(self.store, self.catalogue[queue], job_id)
+
+    def cancel_job(self, queue: str, job_id: str, reason: str = "") -> Outcome:
+        """Cancel a job: at once when it has not started; a running actor is interrupted within a second."""
+        return steering.cancel(self.store, self.catalogue[queue], job_id, reason)
+
+    def reprioritise_job(self, queue: str, job_id: str, priority: int) -> Outcome:
+        """Change the priority (1…1000, lower runs first) of a job that has not started."""
+        return steering.reprioritise(self.store, self.catalogue[queue], job_id, priority)
+
+    def reschedule_job(
+        self, queue: str, job_id: str, *, delay: float | None = None, run_at: datetime | None = None
+    ) -> Outcome:
+        """Change when a waiting or delayed job runs: in ``delay`` seconds, or at ``run_at`` (with a zone)."""
+        return steering.reschedule(self.store, self.catalogue[queue], job_id, delay=delay, run_at=run_at)
+
+    def edit_job(self, queue: str, job_id: str, payload: dict[str, Any]) -> Outcome:
+        """Replace the payload of a job that has not started. Raises: PayloadChanged, PayloadInvalid."""
+        return steering.edit_payload(self.store, self.catalogue[queue], job_id, payload)
+
+    # Steering many, in steps that never hold Redis for long; ``progress(changed, looked_at)`` is called after each.
+
+    def retry_all(
+        self,
+        queue: str,
+        *,
+        state: str = "failed",
+        only: JobFilter | None = None,
+        reset_attempts: bool = False,
+        progress: Progress | None = None,
+    ) -> int:
+        """Let all ended jobs of ``state`` wait again, those that ``only`` wants. Returns: how many."""
+        return bulk.retry_all(
+            self.store, self.catalogue[queue], state=state, only=only, reset_attempts=reset_attempts, progress=progress
+        )
+
+    def promote_all(self, queue: str, *, only: JobFilter | None = None, progress: Progress | None = None) -> int:
+        """Let all delayed jobs wait now, those that ``only`` wants. Returns: how many."""
+        return bulk.promote_all(self.store, self.catalogue[queue], only=only, progress=progress)
+
+    def cancel_all(
+        self,
+        queue: str,
+        *,
+        state: str = "waiting",
+        only: JobFilter | None = None,
+        reason: str = "",
+        progress: Progress | None = None,
+    ) -> int:
+        """Cancel all jobs of ``state`` (waiting, delayed, blocked), those that ``only`` wants. Returns: how many."""
+        spec = self.catalogue[queue]
+        return bulk.cancel_all(self.store, spec, state=state, only=only, reason=reason, progress=progress)
+
+    def drain_queue(self, queue: str, *, delayed: bool = False, progress: Progress | None = None) -> int:
+        """Remove what waits, and what is delayed if asked. Returns: how many."""
+        return bulk.drain(self.store, self.catalogue[queue], delayed=delayed, progress=progress)
+
+    def clean_queue(self, queue: str, state: str, older_than: float, limit: int = 1_000) -> tuple[list[str], bool]:
+        """Remove jobs of ``state`` older than ``older_than`` seconds. Returns: their ids, whether there may be more."""
+        return bulk.clean(self.store, self.catalogue[queue], state, older_than, limit)
+
+    def obliterate_queue(self, queue: str, *, force: bool = False) -> None:
+        """Remove everything of a queue. Raises: QueueBusy while jobs are active or its outbox holds messages."""
+        bulk.obliterate(self.store, self.catalogue[queue], force=force)
 
     def pause_queue(self, queue: str, reason: str = "", by: str = "") -> bool:
         """Stop starting jobs of ``queue``; running ones finish and adds still land. Idempotent.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import traceback
 from typing import Any
 
 from dramatiq import Broker, Middleware
@@ -13,17 +12,14 @@ from dramatiq.errors import RateLimitExceeded, Retry
 from dramatiq.middleware import Shutdown
 
 from callboard.door import MAX_DELAY_MS
-from callboard.errors import LeaseLost, PermanentError
-from callboard.worker.finish import BACK, DEFERRED, FAILED, RETRY
+from callboard.errors import JobCancelled, LeaseLost, PermanentError
+from callboard.worker.finish import BACK, CANCELLED, DEFERRED, FAILED, RETRY, described
 from callboard.worker.job import Job
 
 logger = logging.getLogger("callboard.retries")
 
 #: Exponents beyond this change nothing: the cap has been reached long before.
 _MAX_EXPONENT = 32
-
-#: Frames of a traceback that are kept, the innermost.
-_FRAMES = 30
 
 
 class Retries(Middleware):
@@ -68,7 +64,10 @@ class Retries(Middleware):
         if isinstance(exception, (Shutdown, LeaseLost)):
             message.outcome = BACK
             return
-        message.error = _described(exception)
+        if isinstance(exception, JobCancelled):
+            message.outcome = CANCELLED
+            return
+        message.error = described(exception)
         actor_options = broker.actors[message.actor_name].options
         options = {**actor_options, **message.options}
         if isinstance(exception, RateLimitExceeded):
@@ -91,7 +90,7 @@ class Retries(Middleware):
         """A job that another middleware failed (age limit …) says why."""
         assert isinstance(message, Job)
         if message.outcome is None and message.exception is not None and message.error is None:
-            message.error = _described(message.exception)
+            message.error = described(message.exception)
             message.reason = message.error[1] or message.error[0]
 
 
@@ -153,9 +152,3 @@ def _first(options: dict[str, Any], actor_options: dict[str, Any], names: tuple[
             if value is not None:
                 return value
     return default
-
-
-def _described(exception: BaseException) -> tuple[str, str, str]:
-    """(type, message, traceback) of an error."""
-    text = "".join(traceback.format_exception(exception, limit=-_FRAMES))
-    return type(exception).__name__, str(exception), text

@@ -21,6 +21,7 @@ from redis.exceptions import (
 )
 
 from callboard.errors import StoreRefused, StoreUnavailable
+from callboard.keys import queue_key
 from callboard.settings import Settings
 from callboard.store.connect import cluster_client, connection_pool, is_cluster
 from callboard.store.scripts import Script, load
@@ -85,6 +86,10 @@ class Store(ABC):
             if isinstance(replies[i], RedisError):
                 replies[i] = _translated(replies[i])
         return replies
+
+    def key(self, queue: str, name: str) -> str:
+        """The full name of a queue's key, for plain commands."""
+        return queue_key(self.settings.prefix, queue, name)
 
     def _command(self, verb: str, queue: str, args: Sequence[Any]) -> tuple[Any, ...]:
         head = self._heads.get((verb, queue))

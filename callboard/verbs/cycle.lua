@@ -5,7 +5,7 @@
 -- KEYS[6]   completed   KEYS[7]  failed      KEYS[8]  cancelled  KEYS[9]  attempts   KEYS[10] logs
 -- KEYS[11]  results     KEYS[12] expiry      KEYS[13] children   KEYS[14] meta       KEYS[15] totals
 -- KEYS[16]  history     KEYS[17] events      KEYS[18] outbox     KEYS[19] calls      KEYS[20] wake
--- KEYS[21]  tags
+-- KEYS[21]  tags        KEYS[22] progress    KEYS[23] checkpoints KEYS[24] cancels
 -- ARGV[1]   worker id (12 characters)
 -- ARGV[2]   number of the call, rising a worker; with the id it makes the token of what is fetched
 -- ARGV[3]   jobs to fetch that start at once      ARGV[4]  jobs to fetch ahead (reserve)
@@ -18,10 +18,11 @@
 --           extra: delay (ms), error {type, message, traceback}, reason, options (JSON), result, result_ttl (ms),
 --           outbox {{queue, id, payload, priority, workspace, delay (ms)} …}
 -- ARGV[9]   packed {id, number} pairs started from the reserve and still running ('' for none)
--- Returns   {codes, jobs, waiting, next due (ms), paused, lone, outbox length, now (ms)}
+-- Returns   {codes, jobs, waiting, next due (ms), paused, lone, outbox length, now (ms), cancels}
 --           codes: one character a finish, 1 done, 0 stale token or no record (nothing changed)
 --           jobs: id, payload, packed record, id, …     lone: 1 when a job waits that must start alone
--- include: record clock lists count tags wake promote forget attempts finish fetch
+--           cancels: ids of this worker's jobs that are to be interrupted
+-- include: record clock lists count tags wake due forget attempts erase cancels finish fetch
 local PROMOTE_LIMIT = 200
 local worker, call = ARGV[1], tonumber(ARGV[2])
 local policy = cmsgpack.unpack(ARGV[6])
@@ -65,4 +66,4 @@ save_tags()
 
 local left = redis.call('ZCARD', K.waiting)
 if left > 0 and paused == 0 and (fetched > 0 or promoted > 0 or requeued > 0) then mark() end
-return {codes, jobs, left, next_due, paused, lone, redis.call('ZCARD', K.outbox), now}
+return {codes, jobs, left, next_due, paused, lone, redis.call('ZCARD', K.outbox), now, cancels_of(worker)}

@@ -34,7 +34,8 @@ class CycleRequest:
 
 @dataclass(slots=True)
 class CycleReply:
-    """What a cycle gave. ``jobs`` is flat: stored id, payload, packed record, … Times in ms by Redis' clock."""
+    """What a cycle gave. ``jobs`` is flat: stored id, payload, packed record, …; ``cancels``: stored ids of jobs of
+    this worker that were cancelled. Times in ms by Redis' clock."""
 
     codes: bytes
     jobs: list[Any]
@@ -44,6 +45,7 @@ class CycleReply:
     lone: bool
     outbox: int
     now_ms: int
+    cancels: list[bytes]
 
 
 def policy(spec: QueueSpec, settings: Settings) -> bytes:
@@ -69,5 +71,5 @@ def cycle_call(worker: str, request: CycleRequest, packed_policy: bytes) -> Call
 
 def cycle_reply(reply: list[Any]) -> CycleReply:
     """The reply of a cycle, named."""
-    codes, jobs, waiting, next_due, paused, lone, outbox, now = reply
-    return CycleReply(codes, jobs, waiting, next_due, paused == 1, lone == 1, outbox, now)
+    codes, jobs, waiting, next_due, paused, lone, outbox, now, cancels = reply
+    return CycleReply(codes, jobs, waiting, next_due, paused == 1, lone == 1, outbox, now, cancels)

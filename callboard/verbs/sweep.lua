@@ -5,7 +5,7 @@
 -- KEYS[6]   completed   KEYS[7]  failed      KEYS[8]  cancelled  KEYS[9]  attempts   KEYS[10] logs
 -- KEYS[11]  results     KEYS[12] expiry      KEYS[13] children   KEYS[14] meta       KEYS[15] totals
 -- KEYS[16]  history     KEYS[17] events      KEYS[18] outbox     KEYS[19] calls      KEYS[20] wake
--- KEYS[21]  tags        KEYS[22] held
+-- KEYS[21]  tags        KEYS[22] held       KEYS[23] progress   KEYS[24] checkpoints KEYS[25] cancels
 -- ARGV[1]   packed policy {lease (ms), fair (1 or 0), max_stalls, keep_completed (ms), keep_failed (ms), events_max,
 --           attempts_kept}
 -- Returns   {recovered ids, ids of these that failed, leases granted anew, outbox length, next due (ms), waiting,
@@ -14,7 +14,7 @@
 -- A lease that ran out on a started job is a stall; a job that was only reserved goes back uncounted. When the last
 -- sweep is more than half a lease ago, or in the future, nobody could renew in time or the clock jumped: every active
 -- job gets one fresh lease instead.
--- include: record clock lists count tags wake promote forget attempts tidy
+-- include: record clock lists count tags wake due forget attempts erase cancels tidy
 local policy = cmsgpack.unpack(ARGV[1])
 local lease, fair, max_stalls, events_max, attempts_kept = policy[1], policy[2] == 1, policy[3], policy[6], policy[7]
 local LIMIT, GRANT_LIMIT, PROMOTE_LIMIT, TIDY_EVERY = 100, 1000, 200, 60000
@@ -24,6 +24,7 @@ local swept = tonumber(flags[1] or 0)
 redis.call('HSET', K.meta, 'swept', now)
 local recovered, failed, granted, more = {}, {}, 0, false
 local has_active = redis.call('ZCARD', K.active) > 0
+local has_cancels = has_active and redis.call('HLEN', K.cancels) > 0
 
 -- A grant goes on over several calls when more jobs are active than one call moves.
 local gap = now - swept > lease / 2 or now < swept
@@ -60,7 +61,13 @@ if has_active and granted == 0 then
         attempts_kept)
       count('stalled', 1)
     end
-    if rec.stalls > max_stalls then
+    local cancelled = has_cancels and take_cancel(id)
+    if cancelled then
+      rec.state, rec.reason = CANCELLED, cancelled[1]
+      redis.call('ZADD', K.cancelled, now, id)
+      count('cancelled', 1)
+      emit('cancelled', {id}, events_max)
+    elseif rec.stalls > max_stalls then
       rec.state = FAILED
       rec.reason = string.format('stalled: %d starts were lost with their worker', rec.stalls)
       redis.call('ZADD', K.failed, now, id)
@@ -70,6 +77,10 @@ if has_active and granted == 0 then
       redis.call('ZADD', K.waiting, rec.score, id)
     end
     redis.call('HSET', K.record, id, encode(rec))
+    if cancelled and cancelled[2] == 1 then
+      redis.call('ZREM', K.cancelled, id)
+      erase({id})
+    end
   end
   if #recovered > 0 then emit('stalled', recovered, events_max) end
   more = more or #recovered == LIMIT

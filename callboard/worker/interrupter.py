@@ -1,4 +1,4 @@
-"""Interrupts: time limits, shutdown, lost leases. The only place that raises an exception into another thread.
+"""Interrupts: time limits, cancels, shutdown, lost leases. The only place that raises an exception into another thread.
 
 An attempt is armed right before its actor is called and disarmed right after it returned, both in :func:`guard`, so
 that an exception can only surface inside the guarded call. Firing and disarming happen under one lock: once disarmed,
@@ -19,7 +19,7 @@ from typing import Any
 
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
-from callboard.errors import LeaseLost
+from callboard.errors import JobCancelled, LeaseLost
 from callboard.worker.job import Job
 
 #: How often deadlines are looked at (seconds); so a time limit may be exceeded by as much.
@@ -77,10 +77,17 @@ class Interrupter:
 
     def lease_lost(self, job: Job) -> None:
         """Raise LeaseLost into the attempt of ``job`` if it still runs."""
+        self._interrupt(job, LeaseLost)
+
+    def cancel(self, job: Job) -> None:
+        """Raise JobCancelled into the attempt of ``job`` if it runs. May be called again and again."""
+        self._interrupt(job, JobCancelled)
+
+    def _interrupt(self, job: Job, exception: type[BaseException]) -> None:
         with self._lock:
             for thread, armed in self._armed.items():
                 if armed is job:
-                    self._fire(thread, armed, LeaseLost)
+                    self._fire(thread, armed, exception)
 
     def _fire(self, thread: int, job: Job, exception: type[BaseException]) -> None:
         """Call with the lock held. An attempt is interrupted once: an actor may be busy with its clean-up already."""

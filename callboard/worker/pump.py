@@ -37,7 +37,7 @@ class Pump:
 
     ``start_job`` hands a job to Dramatiq's threads; ``has_actor`` says whether this process has an actor of a name;
     ``on_outbox`` is called with a queue's name when its outbox has messages; ``on_listen`` with the queues whose marks
-    this process wants.
+    this process wants; ``on_cancel`` with a job that was cancelled, again and again until it has ended.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Pump:
         has_actor: Callable[[str], bool],
         on_outbox: Callable[[str], None],
         on_listen: Callable[[set[str]], None],
+        on_cancel: Callable[[Job], None],
     ) -> None:
         self._store = store
         self._settings: Settings = store.settings
@@ -59,6 +60,7 @@ class Pump:
         self._has_actor = has_actor
         self._on_outbox = on_outbox
         self._on_listen = on_listen
+        self._on_cancel = on_cancel
         self._inbox: SimpleQueue[Job | Callable[[], None]] = SimpleQueue()
         self._exchange = Exchange(store, worker_id, {n: lane.spec for n, lane in slots.lanes.items()}, self._known)
         self._ended: dict[str, list[Job]] = {name: [] for name in slots.lanes}
@@ -188,10 +190,9 @@ class Pump:
             at_once, ahead = wants.get(name, (0, 0))
             starts = self._fresh_starts(lane)
             due = self._fetching and now >= lane.due_at
-            stale = beat and lane.running > 0 and now - lane.called_at >= self._settings.beat_ms / 1000
-            if not (ended or at_once or ahead or starts or due or stale):
+            listens = beat and lane.running > 0  # cancels reach running jobs with a beat at the latest
+            if not (ended or at_once or ahead or starts or due or listens):
                 continue
-            lane.called_at = now
             lane.observe(len(ended), now)
             while True:
                 finishes = [finish_of(job, self._settings) for job in ended[:MAX_FINISHES]]
@@ -255,6 +256,11 @@ class Pump:
         lane.due_at = now + max(0, reply.next_due_ms - reply.now_ms) / 1000 if reply.next_due_ms else float("inf")
         if reply.outbox:
             self._on_outbox(request.queue)
+        for stored_id in reply.cancels:
+            cancelled = lane.held.get(stored_id.decode())
+            if cancelled is not None and not cancelled.ended:
+                cancelled.cancelled = True
+                self._on_cancel(cancelled)
         asked_alone = self._draining == request.queue and request.at_once > 0
         if asked_alone:
             self._draining = None

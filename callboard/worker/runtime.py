@@ -21,6 +21,7 @@ from dramatiq.worker import WorkerThread
 from callboard.errors import CallboardError, FormatMismatch
 from callboard.store.store import open_store
 from callboard.verbs import fleet
+from callboard.worker.finish import CANCELLED
 from callboard.worker.housekeeper import Housekeeper
 from callboard.worker.interrupter import Interrupter
 from callboard.worker.job import Job
@@ -123,6 +124,7 @@ class WorkerRuntime(Middleware):
             self._store, self.worker_id, self._slots,
             start_job=self._start_job, has_actor=broker.actors.__contains__,
             on_outbox=self._housekeeper.outbox_filled, on_listen=self._listen,
+            on_cancel=self.interrupter.cancel,
         )  # fmt: skip
         self._listener = Listener(self._store, queues, self._pump.woken, self._pump.look_everywhere)
         self._leases = LeaseKeeper(
@@ -139,6 +141,9 @@ class WorkerRuntime(Middleware):
         assert isinstance(message, Job)
         if message.given_back:
             raise SkipMessage("the job was given back before it started")
+        if message.cancelled:
+            message.outcome = CANCELLED
+            raise SkipMessage("the job was cancelled before it started")
         self._local.job = message
         message.started = time.monotonic()
         options = broker.actors[message.actor_name].options

@@ -33,7 +33,6 @@ class Lane:
         self.next_due_ms = 0
         #: When due work should be asked for (monotonic seconds; inf: nothing is delayed).
         self.due_at = float("inf")
-        self.called_at = 0.0
         #: Jobs that Redis holds for this process: reserved, running, or finished and not yet confirmed.
         self.held: dict[str, Job] = {}
         #: Started from the reserve; Redis is told with the next cycle.

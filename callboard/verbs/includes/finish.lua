@@ -1,5 +1,5 @@
 -- finish.lua: attempts end: their jobs leave `active`, and all that an end brings about is written with it.
--- needs: record clock lists count tags forget attempts, KEYS as cycle.lua. Its arguments are those of cycle.lua.
+-- needs: record clock lists count tags forget attempts erase cancels, KEYS as cycle.lua. Its arguments are those of cycle.lua.
 -- `repeated`: the call may have run before, so that stale tokens are not news.
 -- Returns one character a finish (1 done, 0 stale), and how many jobs are waiting again.
 local TRIM_LIMIT = 300
@@ -34,7 +34,8 @@ local function finish(worker, policy, finishes, extras, repeated)
   -- state or outcome -> flat scores and ids, and ids for the event
   local to = {completed = {}, failed = {}, cancelled = {}, delayed = {}, waiting = {}}
   local of = {completed = {}, failed = {}, cancelled = {}, retried = {}, deferred = {}}
-  local tokens = {}
+  local tokens, erased = {}, {}
+  local has_cancels = redis.call('HLEN', K.cancels) > 0
 
   local function go(state, score, id)
     local list = to[state]
@@ -96,6 +97,15 @@ local function finish(worker, policy, finishes, extras, repeated)
       codes[i] = '1'
       n = n + 1
       leaving[n] = id
+      local cancelled = has_cancels and take_cancel(id)
+      if cancelled then
+        -- It completed before it heard of it, or it ends as cancelled, whatever it died of.
+        if outcome ~= 'c' then
+          outcome, extra = 'x', extra or {}
+          extra.reason = cancelled[1]
+        end
+        if cancelled[2] == 1 then erased[#erased + 1] = id end
+      end
       if outcome == 'c' then
         n_completed = n_completed + 1
         of.completed[n_completed] = id
@@ -140,6 +150,13 @@ local function finish(worker, policy, finishes, extras, repeated)
     if #to.failed > 0 then trim_count(K.failed, keep_failed, TRIM_LIMIT) end
     if #to.cancelled > 0 then trim_count(K.cancelled, keep_completed, TRIM_LIMIT) end
   end
+  for _, id in ipairs(erased) do
+    redis.call('ZREM', K.completed, id)
+    redis.call('ZREM', K.cancelled, id)
+    count('removed', 1)
+    emit('removed', {id}, events_max)
+  end
+  erase(erased)
   fill_outbox(messages)
   if stale > 0 and not repeated then count('stale_finishes', stale) end
   return table.concat(codes), #to.waiting / 2

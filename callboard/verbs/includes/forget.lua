@@ -1,9 +1,9 @@
 -- forget.lua: jobs leave Redis for good. Results stay until their own expiry (key `expiry`).
--- needs: lists, KEYS payload record attempts logs children completed failed cancelled
+-- needs: lists, KEYS payload record attempts logs children progress checkpoints completed failed cancelled
 local function forget(ids)
   call_in_pieces('HDEL', K.payload, ids)
   call_in_pieces('HDEL', K.record, ids)
-  for _, key in ipairs({K.attempts, K.logs, K.children}) do
+  for _, key in ipairs({K.attempts, K.logs, K.children, K.progress, K.checkpoints}) do
     if redis.call('HLEN', key) > 0 then call_in_pieces('HDEL', key, ids) end
   end
 end

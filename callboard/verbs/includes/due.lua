@@ -1,4 +1,4 @@
--- promote.lua: due jobs go to waiting, in order of their due time, at their own priority. At most `limit` a call.
+-- due.lua: due jobs go to waiting, in order of their due time, at their own priority. At most `limit` a call.
 -- needs: record, clock, tags, KEYS delayed waiting record. Returns how many, and the next due time (0: none).
 local function promote_due(limit, fair)
   local head = redis.call('ZRANGE', K.delayed, 0, 0, 'WITHSCORES')

@@ -1,0 +1,18 @@
+-- drain.lua: one step of removing what waits, and what is delayed if asked.
+--
+-- KEYS[1]   record      KEYS[2]  waiting    KEYS[3]  held       KEYS[4]  delayed    KEYS[5]  blocked
+-- KEYS[6]   active      KEYS[7]  completed  KEYS[8]  failed     KEYS[9]  cancelled  KEYS[10] payload
+-- KEYS[11]  attempts    KEYS[12] logs       KEYS[13] children   KEYS[14] progress   KEYS[15] checkpoints
+-- KEYS[16]  cancels     KEYS[17] totals     KEYS[18] history    KEYS[19] events
+-- KEYS[20]  results     KEYS[21] expiry
+-- ARGV[1]   state's key (waiting, held, delayed)                ARGV[2]  jobs to remove at most
+-- ARGV[3]   events_max
+-- Returns   how many were removed
+-- include: record clock lists count states forget erase
+local popped, ids = redis.call('ZPOPMIN', K[ARGV[1]], ARGV[2]), {}
+for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
+if #ids == 0 then return 0 end
+erase(ids)
+count('drained', #ids)
+emit('drained', ids, ARGV[3])
+return #ids

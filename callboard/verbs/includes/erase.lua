@@ -1,0 +1,8 @@
+-- erase.lua: one job and all that is kept about it, its result included, goes.
+-- needs: forget, KEYS results expiry
+local function erase(ids)
+  if #ids == 0 then return end
+  forget(ids)
+  call_in_pieces('HDEL', K.results, ids)
+  call_in_pieces('ZREM', K.expiry, ids)
+end

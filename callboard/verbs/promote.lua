@@ -1,0 +1,16 @@
+-- promote.lua: a delayed job waits now, at its own priority.
+--
+-- KEYS[1]   record      KEYS[2]  waiting    KEYS[3]  held       KEYS[4]  delayed    KEYS[5]  blocked
+-- KEYS[6]   active      KEYS[7]  completed  KEYS[8]  failed     KEYS[9]  cancelled  KEYS[10] meta
+-- KEYS[11]  totals      KEYS[12] history    KEYS[13] events     KEYS[14] wake       KEYS[15] tags
+-- ARGV[1]   job id      ARGV[2]  fair (1 or 0)                  ARGV[3]  events_max
+-- Returns   {code, state before}: 1 done, 0 it waits already, -1 no such job, -2 it is not delayed
+-- include: record clock count tags wake states early
+local id = ARGV[1]
+local packed = redis.call('HGET', K.record, id)
+if not packed then return {NOT_FOUND, ''} end
+local state = sub(packed, 1, 1)
+if is_waiting(state) then return {0, state} end
+if state ~= DELAYED then return {WRONG_STATE, state} end
+wait_early({id}, {packed}, ARGV[2] == '1', ARGV[3])
+return {1, state}
