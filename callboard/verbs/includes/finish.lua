@@ -4,10 +4,12 @@
 -- Returns one character a finish (1 done, 0 stale), and how many jobs are waiting again.
 local TRIM_LIMIT = 300
 
--- Messages for other queues: numbered, written here, delivered by any worker process.
+-- Messages for other queues: numbered, written here, delivered by any worker process. Targets pass over numbers that they
+-- have seen, so a number must never come twice, not even when this queue lost its last one (a failover that lost writes,
+-- a restore): they rise from the time in microseconds.
 local function fill_outbox(messages)
   if #messages == 0 then return end
-  local number = tonumber(redis.call('HGET', K.meta, 'outbox_number') or 0)
+  local number = math.max(tonumber(redis.call('HGET', K.meta, 'outbox_number') or 0), now * 1000)
   local rows = {}
   for _, m in ipairs(messages) do
     number = number + 1
