@@ -29,6 +29,9 @@ from callboard.store.scripts import Script, load
 #: A verb, the queue it is about ('' for the deployment), and its ARGV.
 Call = tuple[str, str, Sequence[Any]]
 
+#: How often a script is loaded for one call before its absence is an outage.
+_LOADS = 5
+
 #: What Redis answers when it takes no writes for now.
 _REFUSALS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
 _NOT_READY = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN")
@@ -80,9 +83,7 @@ class Store(ABC):
         replies = self._send([self._command(verb, queue, args) for verb, queue, args in calls])
         for i, reply in enumerate(replies):
             if isinstance(reply, NoScriptError):
-                verb, queue, args = calls[i]
-                self._load(load(verb), queue)
-                replies[i] = self._send([self._command(verb, queue, args)])[0]
+                replies[i] = self._load_and_send(calls[i])
             if isinstance(replies[i], RedisError):
                 replies[i] = _translated(replies[i])
         return replies
@@ -90,6 +91,16 @@ class Store(ABC):
     def key(self, queue: str, name: str) -> str:
         """The full name of a queue's key, for plain commands."""
         return queue_key(self.settings.prefix, queue, name)
+
+    def _load_and_send(self, call: Call) -> Any:
+        """Send a call whose script Redis did not have. The script may be flushed again before the call is there."""
+        verb, queue, args = call
+        for _ in range(_LOADS):
+            self._load(load(verb), queue)
+            reply = self._send([self._command(verb, queue, args)])[0]
+            if not isinstance(reply, NoScriptError):
+                return reply
+        raise StoreUnavailable(f"Redis forgot the script of {verb!r} {_LOADS} times in a row")
 
     def _command(self, verb: str, queue: str, args: Sequence[Any]) -> tuple[Any, ...]:
         head = self._heads.get((verb, queue))

@@ -18,7 +18,7 @@ def test_scripts_are_flushed_under_load(
     brokers = [start_worker(deployment), start_worker(deployment)]
     with Producer(deployment.service(), deployment.ledger, rng, ms=2) as producer, deployment.client() as client:
         for n in range(150):
-            wait_until(lambda n=n: len(deployment.ledger.ids("end")) > 3 * n, 30, "load between two flushes")
+            wait_until(lambda n=n: len(deployment.ledger.ids("end")) > 3 * n, 30, lambda: f"load between two flushes: {deployment.totals()} {deployment.pending()} {producer.errors[-3:]} {producer.failure}")
             client.script_flush()
         producer.stop()
     wait_until(lambda: deployment.pending() == 0, 30, lambda: f"drained: {deployment.states()}")
