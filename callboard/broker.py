@@ -11,12 +11,13 @@ from dramatiq.errors import QueueJoinTimeout
 from dramatiq.middleware import MiddlewareError
 
 from callboard.door import MAX_PRIORITY, admit
-from callboard.errors import InvalidOption, UnknownQueue
+from callboard.errors import BadRequest, InvalidOption, UnknownQueue
 from callboard.results import keep_failure
 from callboard.settings import Settings
 from callboard.store.store import open_store
 from callboard.verbs.add import add
 from callboard.verbs.looking import queue_stats, stats_call
+from callboard.worker.finish import FAILED, RETRY, described, refuse
 from callboard.worker.interrupter import guard
 from callboard.worker.job import Job
 from callboard.worker.runtime import WorkerRuntime
@@ -79,6 +80,8 @@ class CallboardBroker(Broker):
                 hook(self, *args, **kwargs)
             except Exception:
                 self.logger.critical("Unexpected failure in %s of %r.", name, hook, exc_info=True)
+        if "exception" in kwargs:
+            _fail_undecided(args[0], kwargs["exception"])
 
     def _find_hooks(self, name: str) -> list[Callable[..., Any]]:
         empty = getattr(Middleware, name, None)
@@ -94,8 +97,9 @@ class CallboardBroker(Broker):
 
         Raises: UnknownQueue; InvalidOption for a priority that no job may have (0: the queue's default).
         """
-        if not isinstance(actor.priority, int) or not 0 <= actor.priority <= MAX_PRIORITY:
-            raise InvalidOption(f"actor {actor.actor_name!r}: priority {actor.priority!r} is not within 0…{MAX_PRIORITY}")
+        priority: Any = actor.priority
+        if not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
+            raise InvalidOption(f"{actor.actor_name}: priority {priority!r} is not within 0…{MAX_PRIORITY}")
         actor.fn = guard(actor.fn, self.runtime.interrupter, self.runtime.current_job)
         super().declare_actor(actor)
 
@@ -143,10 +147,17 @@ class CallboardBroker(Broker):
     def _enqueue_with_finish(self, job: Job, message: Message[Any], delay: int | None) -> None:
         if message.message_id == job.message_id and message.queue_name == job.queue_name:
             # A middleware sends the job itself again, as Dramatiq's own Retries does: that is a retry.
-            job.outcome, job.delay_ms = "r", delay or 0
+            job.outcome, job.delay_ms = RETRY, delay or 0
+            if job.exception is not None:
+                job.error = described(job.exception)
             return
         self.emit_before("enqueue", message, delay)
-        new = self._admit(message, delay)
+        try:
+            new = self._admit(message, delay)
+        except BadRequest as error:
+            if job.exception is None:
+                refuse(job, type(error).__name__, f"{message.actor_name} could not be sent: {error}")
+            raise
         row = (message.queue_name, new.stored_id, new.payload, new.priority, new.workspace, new.delay_ms)
         job.outbox = [*(job.outbox or ()), row]
         self.emit_after("enqueue", message, delay)
@@ -187,6 +198,15 @@ class CallboardBroker(Broker):
             left -= pause
 
 
+def _fail_undecided(job: Job, exception: BaseException) -> None:
+    """An attempt that raised, and that no middleware decided about (none is there for it, or it failed itself), has not
+    completed."""
+    if job.outcome is None and not job.failed:
+        job.fail()
+        job.error = described(exception)
+        job.reason = ": ".join(part for part in job.error[:2] if part)
+
+
 class _Consumer(Consumer):
     """What Dramatiq's ConsumerThread holds. Jobs do not come through it: the pump hands them to the thread's
     ``handle_message`` directly, which spares a thread switch a job. Ends go through it; it never raises."""
@@ -213,7 +233,10 @@ class _Consumer(Consumer):
 
     def nack(self, message: MessageProxy) -> None:
         assert isinstance(message, Job)
-        if message.outcome is None:
+        if message.outcome in (None, FAILED):
+            if message.error is None and message.exception is not None:
+                message.error = described(message.exception)
+                message.reason = message.error[1] or message.error[0]
             keep_failure(self._broker, message)
         self._runtime.end(message)
 

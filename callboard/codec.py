@@ -51,7 +51,10 @@ def decode_payload(data: bytes) -> Parts:
     try:
         encoder = get_encoder()
         body = _raw_decode(data.decode())[0] if type(encoder) is JSONEncoder else encoder.decode(data)
-        return body["a"], tuple(body.get("p", ())), body.get("k", {}), body.get("o", {}), int(body["t"])
+        actor, kwargs, options = body["a"], body.get("k", {}), body.get("o", {})
+        if not (isinstance(actor, str) and isinstance(kwargs, dict) and isinstance(options, dict)):
+            raise TypeError("it is not of the shape that is written here")
+        return actor, tuple(body.get("p", ())), kwargs, options, int(body["t"])
     except Exception as error:
         raise ValueError(f"the stored message cannot be decoded: {error}") from error
 

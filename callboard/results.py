@@ -14,17 +14,13 @@ from dramatiq.results import ResultBackend, Results
 from dramatiq.results.backend import Missing
 from dramatiq.results.result import wrap_exception, wrap_result
 
-from callboard.errors import PermanentError
 from callboard.ids import pack_id
 from callboard.store.store import Store
+from callboard.worker.finish import MESSAGE_MAX, refuse
 from callboard.worker.job import Job
 
 if TYPE_CHECKING:
     from callboard.broker import CallboardBroker
-
-
-class ResultTooLarge(PermanentError):
-    """The return value is over ``result_max_bytes``. Store the data elsewhere and return a reference to it."""
 
 
 class CallboardResults(ResultBackend):
@@ -47,16 +43,21 @@ class CallboardResults(ResultBackend):
         """Nothing: :func:`keep_failure` has recorded it before the nack, since the finish is on its way by now."""
 
     def record(self, job: Job, wrapped: Any, ttl: int) -> None:
-        """Record a wrapped result on the job; one that is too large fails the job and says so."""
-        encoded = self.encoder.encode(wrapped)
-        limit = self._store_of_results.settings.result_max_bytes
-        if len(encoded) > limit:
-            job.fail()
-            job.outcome = None
-            job.error = ("ResultTooLarge", f"the return value is {len(encoded)} bytes; {limit} are allowed", "")
-            job.reason = job.error[1]
+        """Record a wrapped result on the job; one that cannot be stored fails the job and says so."""
+        try:
+            encoded = self.encoder.encode(wrapped)
+        except Exception as error:  # noqa: BLE001 - an encoder of the application's own raises what it likes
+            refuse(job, "ResultInvalid", f"the return value cannot be stored: {error}")
+            return
+        if len(encoded) > self.max_bytes:
+            refuse(job, "ResultTooLarge", f"the return value is {len(encoded)} bytes; {self.max_bytes} are allowed")
             return
         job.result, job.result_ttl_ms = encoded, ttl
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest encoded result that is stored."""
+        return self._store_of_results.settings.result_max_bytes
 
     def _get(self, message_key: str) -> Any:
         queue, _, job_id = message_key.partition("/")
@@ -72,6 +73,8 @@ def keep_failure(broker: CallboardBroker, job: Job) -> None:
     actor = broker.actors.get(job.actor_name)
     options = {**(actor.options if actor else {}), **job.options}
     if options.get("store_results", middleware.store_results):
-        exception = job.exception or Exception(job.reason or "unknown")
-        ttl = options.get("result_ttl", middleware.result_ttl)
-        middleware.backend.record(job, wrap_exception(exception), ttl)
+        kind, message = job.error[:2] if job.error else ("Exception", job.reason or "unknown")
+        # An encoded character takes twelve bytes at most.
+        wrapped = wrap_exception(Exception(message[: min(MESSAGE_MAX, middleware.backend.max_bytes // 12)]))
+        wrapped["exn"]["type"] = kind
+        middleware.backend.record(job, wrapped, options.get("result_ttl", middleware.result_ttl))

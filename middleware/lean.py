@@ -26,7 +26,9 @@ class Callbacks(middleware.Callbacks):
     def after_process_message(
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Look only where a callback can be."""
+        """Look only where a callback can be. A job that failed without an exception has no success to tell of."""
+        if exception is None and message.failed:
+            return
         name = "on_success" if exception is None else "on_failure"
         if name in message.options or name in broker.actors[message.actor_name].options:
             super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]

@@ -7,9 +7,9 @@ last, so that it decides first when an attempt ends and the others see the job a
 2. AgeLimit       jobs older than ``max_age`` fail unrun
 3. AsyncIO        the event loop of async actors
 4. CurrentMessage actors find their message
-5. Results        return values, committed with the finish
-6. Callbacks      ``on_success``, ``on_failure``: through the outbox
-7. Pipelines      the next link of a pipeline: through the outbox
+5. Callbacks      ``on_success``, ``on_failure``: through the outbox
+6. Pipelines      the next link of a pipeline: through the outbox
+7. Results        return values, committed with the finish; one that cannot be stored fails the job before 5 and 6 look
 8. Retries        what becomes of a failed attempt
 """
 
@@ -31,6 +31,6 @@ def default_stack(settings: Settings) -> list[Middleware]:
     """The middleware of the platform's brokers, to be passed to :class:`callboard.CallboardBroker`."""
     log = [AttemptLog()] if settings.attempt_log == "json" else []
     return [
-        *log, AgeLimit(), AsyncIO(), CurrentMessage(), Results(backend=CallboardResults(open_store(settings))),
-        Callbacks(), Pipelines(), Retries(),
+        *log, AgeLimit(), AsyncIO(), CurrentMessage(), Callbacks(), Pipelines(),
+        Results(backend=CallboardResults(open_store(settings))), Retries(),
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any
 
 from dramatiq.message import get_encoder
@@ -16,7 +17,10 @@ logger = logging.getLogger("callboard.finish")
 COMPLETED, RETRY, DEFERRED, FAILED, CANCELLED, BACK = "c", "r", "d", "f", "x", "b"
 
 #: Characters of an error's type and message that are kept.
-_TYPE_MAX, _MESSAGE_MAX = 200, 2_000
+_TYPE_MAX, MESSAGE_MAX = 200, 2_000
+
+#: Frames of a traceback that are kept, the innermost.
+_FRAMES = 30
 
 
 def finish_of(job: Job, settings: Settings) -> Finish:
@@ -35,12 +39,29 @@ def finish_of(job: Job, settings: Settings) -> Finish:
     return job.stored_id, job.number, outcome, job.duration, extra or None
 
 
+def described(exception: BaseException) -> tuple[str, str, str]:
+    """(type, message, traceback) of an error, also of one that fails when it is asked for its message."""
+    try:
+        message = str(exception)
+    except Exception as error:  # noqa: BLE001 - an application's error may do anything in __str__
+        message = f"its message cannot be shown: {type(error).__name__}"
+    text = "".join(traceback.format_exception(exception, limit=-_FRAMES))
+    return type(exception).__name__, message, text
+
+
+def refuse(job: Job, kind: str, why: str) -> None:
+    """What the success of this attempt brings about cannot be committed: the job fails at once, says why, and brings
+    about nothing."""
+    job.failed, job.result, job.outbox = True, None, None
+    job.error, job.reason = (kind, why, ""), why
+
+
 def _describe(job: Job, extra: dict[str, Any], settings: Settings) -> None:
     if job.error is not None:
         kind, message, traceback = job.error
-        extra["error"] = (_clean(kind[:_TYPE_MAX]), _clean(message[:_MESSAGE_MAX]), _tail(traceback, settings))
+        extra["error"] = (_clean(kind[:_TYPE_MAX]), _clean(message[:MESSAGE_MAX]), _tail(traceback, settings))
     if job.reason:
-        extra["reason"] = _clean(job.reason[:_MESSAGE_MAX])
+        extra["reason"] = _clean(job.reason[:MESSAGE_MAX])
     if job.options != job.original_options:
         try:
             extra["options"] = get_encoder().encode(job.options)
