@@ -79,12 +79,16 @@ class App:
         assert job is not None
         return job
 
+    def stats(self, queue: str) -> looking.QueueStats:
+        """A queue at a glance."""
+        return looking.queue_stats(queue, self.broker.store.call(*looking.stats_call(queue)))
+
     def drained(self, *queues: str) -> None:
         """Wait until nothing is pending in any of ``queues`` (default: all), outboxes included."""
         names = queues or tuple(self.settings.catalogue)
 
         def look() -> bool:
-            stats = [looking.queue_stats(q, self.broker.store.call(*looking.stats_call(q))) for q in names]
+            stats = [self.stats(name) for name in names]
             return not any(s.waiting or s.delayed or s.active or s.outbox for s in stats)
 
         wait_until(look, 20, f"{names} to drain")
