@@ -82,11 +82,25 @@ def check_payload_size(spec: QueueSpec, payload: bytes) -> None:
         )
 
 
+def check_within(name: str, value: Any, least: int, most: int) -> int:
+    """``value`` if it is an integer within ``least``…``most``. Raises: InvalidOption."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidOption(f"{name} {value!r} is not an integer within {least}…{most}")
+    return int(value)
+
+
+def delay_in_ms(delay: Any) -> float | None:
+    """A delay given in seconds. Raises: InvalidOption when it is not a number."""
+    if delay is None:
+        return None
+    if isinstance(delay, bool) or not isinstance(delay, int | float):
+        raise InvalidOption(f"delay {delay!r} is not a number of seconds")
+    return delay * 1000
+
+
 def check_priority(asked: Any) -> int:
     """``asked`` if it is a priority. Raises: InvalidOption."""
-    if not isinstance(asked, int) or isinstance(asked, bool) or not MIN_PRIORITY <= asked <= MAX_PRIORITY:
-        raise InvalidOption(f"priority {asked!r} is not an integer within {MIN_PRIORITY}…{MAX_PRIORITY}")
-    return int(asked)
+    return check_within("priority", asked, MIN_PRIORITY, MAX_PRIORITY)
 
 
 def _priority(asked: Any, actor_priority: int, spec: QueueSpec) -> int:

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from callboard.catalogue import Priority, QueueSpec
-from callboard.door import admit
-from callboard.errors import CallboardError, InvalidOption
+from callboard.door import admit, delay_in_ms
+from callboard.errors import CallboardError
 from callboard.ids import new_id
 from callboard.records import JobView
 from callboard.registry import ActorRegistry
@@ -134,12 +134,9 @@ class QueueService:
     def _admit(self, spec: QueueSpec, job: JobSpec) -> tuple[str, NewJob]:
         published = self._registry.find(job.actor, spec.name)
         job_id = new_id() if job.id is None else job.id
-        if job.delay is not None and (isinstance(job.delay, bool) or not isinstance(job.delay, (int, float))):
-            raise InvalidOption(f"delay {job.delay!r} is not a number of seconds")
-        delay_ms = None if job.delay is None else job.delay * 1000
         admitted = admit(
             spec, job.actor, (), job.payload, job.options, job_id,
-            actor_priority=published.get("priority", 0), delay_ms=delay_ms, run_at=job.run_at,
+            actor_priority=published.get("priority", 0), delay_ms=delay_in_ms(job.delay), run_at=job.run_at,
         )  # fmt: skip
         return job_id, admitted
 

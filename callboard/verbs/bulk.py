@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
+import re
+import string
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,18 +20,26 @@ from threading import Event
 from typing import Any
 
 from callboard.catalogue import QueueSpec
+from callboard.door import check_within
 from callboard.errors import InvalidOption, QueueBusy
 from callboard.ids import unpack_id
 from callboard.packing import pack
 from callboard.records import JobView, job_view
 from callboard.store.store import Store
-from callboard.verbs.steering import ALL_STATES
+from callboard.verbs.looking import MAX_PAGE
+from callboard.verbs.steering import ALL_STATES, check_reason
 
 #: Jobs that a step looks at: those that may move each, and those that are only read.
 _STEP_MOVING, _STEP_LOOKING = 100, 500
 
+#: Jobs that a call of :func:`find` may look at, and that one of :func:`clean` may remove, at most.
+MAX_BUDGET, MAX_CLEANED = 1_000_000, 100_000
+
 #: After a step a run rests this many times as long as the step took, so that workers keep their share of Redis.
 _REST = 4.0
+
+#: As Lua's ``string.lower`` does it.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 #: What a run reports after each step: (changed so far, looked at so far).
 Progress = Callable[[int, int], None]
@@ -38,7 +49,8 @@ Progress = Callable[[int, int], None]
 class JobFilter:
     """Which jobs are meant: all conditions that are given must hold. Times are those at which a job was added.
 
-    ``text`` is looked for, without regard to case, in the stored payload, the reason and the errors of attempts.
+    ``text`` is looked for in the stored payload, the reason and the errors of attempts; the case of ASCII letters does
+    not matter. Actor and tags are those of messages in Dramatiq's JSON.
     """
 
     actor: str = ""
@@ -51,12 +63,17 @@ class JobFilter:
     def packed(self) -> bytes:
         """As ``select.lua`` takes it.
 
-        Raises: InvalidOption when a time has no zone.
+        Raises: InvalidOption when a time has no zone, or a text cannot be in a job.
         """
-        actor, tag = (json.dumps(word) if word else "" for word in (self.actor, self.tag))
-        text = self.text.lower()
+        actor = f'{{"a":{json.dumps(self.actor)},' if self.actor else ""
+        text = self.text.translate(_LOWER)
         times = [_ms(self.added_after), _ms(self.added_before)]
-        return pack([actor, self.workspace, tag, text, json.dumps(text)[1:-1].lower(), *times])
+        try:
+            return pack([
+                actor, self.workspace, self.tag, json.dumps(self.tag)[1:-1], text, json.dumps(text)[1:-1], *times
+            ])  # fmt: skip
+        except (UnicodeEncodeError, TypeError) as error:
+            raise InvalidOption(f"a filter is of text: {error}") from error
 
 
 def _ms(moment: datetime | None) -> int:
@@ -67,21 +84,27 @@ def _ms(moment: datetime | None) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _run(step: Callable[[bytes, bytes], Sequence[Any]], progress: Progress | None) -> int:
-    """Take steps until one says that it is through; a step gives (changed, looked at, score, id, …)."""
+def _run(step: Callable[[int, bytes, bytes], Sequence[Any]], progress: Progress | None) -> int:
+    """Take steps until one says that it is through. A step takes and gives until when something must have happened to
+    be meant (ms; 0 at first), and from where to go on; it gives (changed, looked at, score, id, until)."""
     score = job_id = b""
     changed: int = 0
     looked: int = 0
+    until: int = 0
     while True:
         began = time.monotonic()
-        reply = step(score, job_id)
-        changed, looked = changed + reply[0], looked + reply[1]
-        score, job_id = reply[2], reply[3]
+        more, seen, score, job_id, until = step(until, score, job_id)
+        changed, looked = changed + more, looked + seen
         if progress is not None:
             progress(changed, looked)
         if not score:
             return changed
-        Event().wait(min(_REST * (time.monotonic() - began), 0.1))
+        _rest(began)
+
+
+def _rest(began: float) -> None:
+    """Leave Redis to others after a step that began at ``began`` (monotonic seconds)."""
+    Event().wait(min(_REST * (time.monotonic() - began), 0.1))
 
 
 def retry_all(
@@ -98,16 +121,13 @@ def retry_all(
     Returns: how many. Raises: InvalidOption for a state whose jobs have not ended.
     """
     _check_state(state, ("completed", "failed", "cancelled"))
-    packed, until = (only or JobFilter()).packed(), 0
+    packed = (only or JobFilter()).packed()
 
-    def step(score: bytes, job_id: bytes) -> Sequence[Any]:
-        nonlocal until
-        reply = store.call("retry_all", spec.name, (
+    def step(until: int, score: bytes, job_id: bytes) -> Sequence[Any]:
+        return list(store.call("retry_all", spec.name, (
             state, packed, until, score, job_id, _STEP_MOVING, int(reset_attempts), int(spec.fair),
             store.settings.events_max,
-        ))  # fmt: skip
-        until = reply[4]
-        return list(reply)
+        )))  # fmt: skip
 
     return _run(step, progress)
 
@@ -115,11 +135,14 @@ def retry_all(
 def promote_all(
     store: Store, spec: QueueSpec, *, only: JobFilter | None = None, progress: Progress | None = None
 ) -> int:
-    """Let delayed jobs wait now, at their own priority. Returns: how many."""
+    """Let delayed jobs wait now, at their own priority; those that are delayed meanwhile are left alone.
+
+    Returns: how many.
+    """
     packed = (only or JobFilter()).packed()
 
-    def step(score: bytes, job_id: bytes) -> Sequence[Any]:
-        args = (packed, score, job_id, _STEP_MOVING, int(spec.fair), store.settings.events_max)
+    def step(until: int, score: bytes, job_id: bytes) -> Sequence[Any]:
+        args = (packed, until, score, job_id, _STEP_MOVING, int(spec.fair), store.settings.events_max)
         return list(store.call("promote_all", spec.name, args))
 
     return _run(step, progress)
@@ -134,14 +157,17 @@ def cancel_all(
     reason: str = "",
     progress: Progress | None = None,
 ) -> int:
-    """Cancel the jobs of ``state`` (waiting, delayed, blocked). Returns: how many."""
+    """Cancel the jobs of ``state`` (waiting, delayed, blocked); those that are added meanwhile are left alone.
+
+    Returns: how many.
+    """
     _check_state(state, ("waiting", "delayed", "blocked"))
-    packed, total = (only or JobFilter()).packed(), 0
+    packed, total, why = (only or JobFilter()).packed(), 0, check_reason(reason)
     for key in _keys_of(state):
 
-        def step(score: bytes, job_id: bytes, key: str = key) -> Sequence[Any]:
+        def step(until: int, score: bytes, job_id: bytes, key: str = key) -> Sequence[Any]:
             return list(store.call("cancel_all", spec.name, (
-                key, packed, score, job_id, _STEP_MOVING, reason, spec.keep_completed, store.settings.events_max,
+                key, packed, until, score, job_id, _STEP_MOVING, why, spec.keep_completed, store.settings.events_max,
             )))  # fmt: skip
 
         total += _run(step, progress)
@@ -162,21 +188,23 @@ def drain(store: Store, spec: QueueSpec, *, delayed: bool = False, progress: Pro
             left, total = left - removed, total + removed
             if progress is not None:
                 progress(total, total)
-            Event().wait(min(_REST * (time.monotonic() - began), 0.1))
+            _rest(began)
     return total
 
 
 def clean(
-    store: Store, spec: QueueSpec, state: str, older_than: float, limit: int = 1_000
+    store: Store, spec: QueueSpec, state: str, older_than: Any, limit: int = 1_000
 ) -> tuple[list[str], bool]:
     """Remove jobs of ``state`` (any but active and blocked) that are older than ``older_than`` seconds, at most
-    ``limit`` of them: since their end for ended jobs, oldest first; since their add for others.
+    ``limit`` (1…100,000) of them: since their end for ended jobs, oldest first; since their add for others, in the order
+    in which they would run.
 
     Returns: the ids removed, and whether there may be more.
     """
     _check_state(state, ("completed", "failed", "cancelled", "waiting", "delayed"))
-    if older_than < 0 or limit < 1:
-        raise InvalidOption("older_than is at least 0 seconds, limit at least 1")
+    if not isinstance(older_than, int | float) or not 0 <= older_than < math.inf:
+        raise InvalidOption(f"older_than {older_than!r} is not a number of seconds, at least 0")
+    check_within("limit", limit, 1, MAX_CLEANED)
     removed: list[str] = []
     for key in _keys_of(state):
         score = job_id = b""
@@ -190,7 +218,7 @@ def clean(
             removed += [unpack_id(stored.decode()) for stored in ids]
             if not score:
                 break
-            Event().wait(min(_REST * (time.monotonic() - began), 0.1))
+            _rest(began)
     return removed, False
 
 
@@ -235,8 +263,8 @@ def find(
     """
     for state in states:
         _check_state(state, ALL_STATES)
-    if not 1 <= limit <= 200:
-        raise InvalidOption(f"limit {limit} is not within 1…200")
+    check_within("limit", limit, 1, MAX_PAGE)
+    check_within("budget", budget, 1, MAX_BUDGET)
     keys = [key for state in states for key in _keys_of(state)]
     place, score, job_id = _read_place(cursor, len(keys))
     packed, looked = only.packed(), 0
@@ -267,14 +295,16 @@ def _read_place(cursor: str | None, places: int) -> tuple[int, bytes, bytes]:
     if cursor is None:
         return 0, b"", b""
     try:
-        place, score, job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).split(b" ", 2)
-        if score:
-            float(score)
-        if not 0 <= int(place) < places:
-            raise ValueError
+        found = _PLACE.fullmatch(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
-        raise InvalidOption("the cursor is not one that a search returned; start again without it") from None
-    return int(place), score, job_id
+        found = None
+    if found is None or int(found[1]) >= places:
+        raise InvalidOption("the cursor is not one that a search returned; start again without it")
+    return int(found[1]), found[2] or b"", found[3] or b""
+
+
+#: A cursor: place in the keys, then score and id of the last job looked at there, if any.
+_PLACE = re.compile(rb"(\d{1,2}) (?:(\d{1,17}) ([ -~]{1,128})| )")
 
 
 def _keys_of(state: str) -> tuple[str, ...]:

@@ -5,23 +5,18 @@
 -- KEYS[11]  attempts    KEYS[12] logs       KEYS[13] children   KEYS[14] progress   KEYS[15] checkpoints
 -- KEYS[16]  cancels     KEYS[17] totals     KEYS[18] history    KEYS[19] events
 -- ARGV[1]   state's key (waiting, held, delayed, blocked)       ARGV[2]  packed filter (see select.lua)
--- ARGV[3]   score and ARGV[4] id of the last job looked at ('' to begin)            ARGV[5]  jobs to look at
--- ARGV[6]   reason      ARGV[7]  cancelled jobs kept            ARGV[8]  events_max
--- Returns   {cancelled, looked at, score, id to go on from ('' when through)}
+-- ARGV[3]   added at or before (ms; 0: now, given back): what is added meanwhile is not meant
+-- ARGV[4]   score and ARGV[5] id of the last job looked at ('' to begin)            ARGV[6]  jobs to look at
+-- ARGV[7]   reason      ARGV[8]  cancelled jobs kept            ARGV[9]  events_max
+-- Returns   {cancelled, looked at, score, id to go on from ('' when through), added at or before (ms)}
 -- include: record clock lists count states forget stop place select
-local ids, _, last_score, last_id = step_through(K[ARGV[1]], ARGV[3], ARGV[4], tonumber(ARGV[5]))
-local wanted = matcher(cmsgpack.unpack(ARGV[2]), K.attempts)
-local chosen, records = {}, {}
-if #ids > 0 then
-  local packed = redis.call('HMGET', K.record, unpack(ids))
-  local payloads = redis.call('HMGET', K.payload, unpack(ids))
-  for i, id in ipairs(ids) do
-    if wanted(id, payloads[i] or '', packed[i]) then
-      chosen[#chosen + 1] = id
-      records[#records + 1] = packed[i]
-    end
-  end
-end
-cancel_unstarted(chosen, records, ARGV[6], tonumber(ARGV[7]), ARGV[8])
-if #ids < tonumber(ARGV[5]) then last_score, last_id = '', '' end
-return {#chosen, #ids, last_score, last_id}
+local until_ms = tonumber(ARGV[3])
+if until_ms == 0 then until_ms = now end
+local ids, _, last_score, last_id = step_through(K[ARGV[1]], ARGV[4], ARGV[5], tonumber(ARGV[6]))
+if #ids < tonumber(ARGV[6]) then last_score, last_id = '', '' end
+local chosen, records = choose(ids, ARGV[2], function(packed)
+  local _, _, added = unpack_struct('>c1HI8', packed)
+  return added <= until_ms
+end)
+cancel_unstarted(chosen, records, ARGV[7], tonumber(ARGV[8]), ARGV[9])
+return {#chosen, #ids, last_score, last_id, until_ms}

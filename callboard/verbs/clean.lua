@@ -30,6 +30,7 @@ if #old > 0 then
   redis.call('ZREM', key, unpack(old))
   erase(old)
   count('cleaned', #old)
+  if not by_end then count('dropped', #old) end
   emit('cleaned', old, ARGV[6])
 end
 if #ids < limit then last_score, last_id = '', '' end

@@ -59,7 +59,7 @@ if ARGV[9] ~= '' then
   end
 end
 
-local promoted, next_due = promote_due(PROMOTE_LIMIT, fair)
+local promoted, next_due = promote_due(PROMOTE_LIMIT, fair, policy[6])
 local jobs, fetched, paused, lone =
   fetch(worker, call, policy, tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
 save_tags()

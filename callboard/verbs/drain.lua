@@ -14,5 +14,6 @@ for i = 1, #popped / 2 do ids[i] = popped[2 * i - 1] end
 if #ids == 0 then return 0 end
 erase(ids)
 count('drained', #ids)
+count('dropped', #ids)
 emit('drained', ids, ARGV[3])
 return #ids

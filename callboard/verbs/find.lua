@@ -12,7 +12,7 @@
 local limit, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 local ids, scores, last_score, last_id = step_through(K[ARGV[1]], ARGV[3], ARGV[4], limit)
 if #ids < limit then last_score, last_id = '', '' end
-local wanted = matcher(cmsgpack.unpack(ARGV[2]), K.attempts)
+local wanted = matcher(cmsgpack.unpack(ARGV[2]))
 local rows, looked = {}, 0
 if #ids > 0 then
   local packed = redis.call('HMGET', K.record, unpack(ids))

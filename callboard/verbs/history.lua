@@ -6,10 +6,10 @@
 -- Returns  {first minute (since the epoch), counts of the first minute in the order asked, of the next, …}
 -- include: clock
 local minutes, last = tonumber(ARGV[1]), math.floor(now / 60000)
-local fields = {}
+local counts = {}
 for minute = last - minutes + 1, last do
-  for i = 2, #ARGV do fields[#fields + 1] = string.format('%.0f', minute) .. ':' .. ARGV[i] end
+  local fields = {}
+  for i = 2, #ARGV do fields[i - 1] = string.format('%.0f', minute) .. ':' .. ARGV[i] end
+  for _, n in ipairs(redis.call('HMGET', K.history, unpack(fields))) do counts[#counts + 1] = tonumber(n or 0) end
 end
-local counts = redis.call('HMGET', K.history, unpack(fields))
-for i = 1, #fields do counts[i] = tonumber(counts[i] or 0) end
 return {last - minutes + 1, counts}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from callboard.door import check_within
 from callboard.errors import InvalidOption, JobNotFound
 from callboard.ids import check_id, pack_id
 from callboard.records import JobView, job_view
@@ -14,6 +16,9 @@ from callboard.store.store import Call, Store
 
 #: The largest page of a list.
 MAX_PAGE = 200
+
+#: A cursor: score and id of the last job seen.
+_PLACE = re.compile(r"(\d{1,17}) ([ -~]{1,128})")
 
 #: State -> the key that lists it, and whether the newest come first by default.
 _LISTS = {"waiting": False, "held": False, "delayed": False, "blocked": False, "active": False,
@@ -92,8 +97,7 @@ def list_jobs(
     """
     if state not in _LISTS:
         raise InvalidOption(f"unknown state {state!r}; one of {', '.join(_LISTS)}")
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidOption(f"limit {limit} is not within 1…{MAX_PAGE}")
+    check_within("limit", limit, 1, MAX_PAGE)
     reverse = _LISTS[state] if newest is None else newest
     score, after = _read_cursor(cursor)
     total, rows = store.call("list", queue, (state, limit, int(reverse), score, after))
@@ -111,11 +115,12 @@ def _read_cursor(cursor: str | None) -> tuple[str, str]:
         return "", ""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        score, _, stored_id = text.partition(" ")
-        float(score)
-    except (binascii.Error, ValueError, UnicodeDecodeError):
-        raise InvalidOption("the cursor is not one that a list returned; start again without it") from None
-    return score, stored_id
+    except (binascii.Error, ValueError):
+        text = ""
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise InvalidOption("the cursor is not one that a list returned; start again without it")
+    return found[1], found[2]
 
 
 def pause(store: Store, queue: str, reason: str = "", by: str = "") -> bool:

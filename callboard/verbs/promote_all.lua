@@ -4,23 +4,22 @@
 -- KEYS[6]   history     KEYS[7]  events     KEYS[8]  wake       KEYS[9]  tags       KEYS[10] payload
 -- KEYS[11]  attempts
 -- ARGV[1]   packed filter (see select.lua)
--- ARGV[2]   score and ARGV[3] id of the last job looked at ('' to begin)            ARGV[4]  jobs to look at
--- ARGV[5]   fair (1 or 0)                   ARGV[6]  events_max
--- Returns   {promoted, looked at, score, id to go on from ('' when through)}
+-- ARGV[2]   delayed at or before (ms; 0: now, given back): a job that fails again meanwhile keeps its backoff
+-- ARGV[3]   score and ARGV[4] id of the last job looked at ('' to begin)            ARGV[5]  jobs to look at
+-- ARGV[6]   fair (1 or 0)                   ARGV[7]  events_max
+-- Returns   {promoted, looked at, score, id to go on from ('' when through), delayed at or before (ms)}
 -- include: record clock count tags wake early place select
-local ids, _, last_score, last_id = step_through(K.delayed, ARGV[2], ARGV[3], tonumber(ARGV[4]))
-local wanted = matcher(cmsgpack.unpack(ARGV[1]), K.attempts)
-local chosen, records = {}, {}
-if #ids > 0 then
-  local packed = redis.call('HMGET', K.record, unpack(ids))
-  local payloads = redis.call('HMGET', K.payload, unpack(ids))
-  for i, id in ipairs(ids) do
-    if wanted(id, payloads[i] or '', packed[i]) then
-      chosen[#chosen + 1] = id
-      records[#records + 1] = packed[i]
-    end
-  end
+local until_ms = tonumber(ARGV[2])
+if until_ms == 0 then until_ms = now end
+local ids, _, last_score, last_id = step_through(K.delayed, ARGV[3], ARGV[4], tonumber(ARGV[5]))
+if #ids < tonumber(ARGV[5]) then last_score, last_id = '', '' end
+
+-- A job is delayed since its add, or since the end of its last attempt.
+local function is_due(packed)
+  local r = decode(packed)
+  return math.max(r.added, r.started + r.duration) <= until_ms
 end
-wait_early(chosen, records, ARGV[5] == '1', ARGV[6])
-if #ids < tonumber(ARGV[4]) then last_score, last_id = '', '' end
-return {#chosen, #ids, last_score, last_id}
+
+local chosen, records = choose(ids, ARGV[1], is_due)
+wait_early(chosen, records, ARGV[6] == '1', ARGV[7])
+return {#chosen, #ids, last_score, last_id, until_ms}

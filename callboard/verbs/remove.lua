@@ -20,5 +20,6 @@ end
 redis.call('ZREM', ZSET_OF[state], id)
 erase({id})
 count('removed', 1)
+if has_not_started(state) then count('dropped', 1) end
 emit('removed', {id}, ARGV[3])
 return {1, state}

@@ -11,11 +11,14 @@ from typing import Any, Literal
 
 from callboard.catalogue import QueueSpec
 from callboard.codec import decode_payload, encode_payload
-from callboard.door import check_payload_size, check_priority, when
-from callboard.errors import InvalidOption, JobNotFound, PayloadChanged, WrongState
+from callboard.door import check_payload_size, check_priority, delay_in_ms, when
+from callboard.errors import InvalidOption, JobNotFound, PayloadChanged, PayloadInvalid, WrongState
 from callboard.ids import check_id, pack_id
 from callboard.records import STATES
 from callboard.store.store import Store
+
+#: Characters of a reason that operators give.
+REASON_MAX = 500
 
 #: What a verb did: "done", "told" (the worker that runs the job hears of it within a second), "already" (it was so).
 Outcome = Literal["done", "told", "already"]
@@ -80,7 +83,15 @@ def promote(store: Store, spec: QueueSpec, job_id: str) -> Outcome:
 
 def cancel(store: Store, spec: QueueSpec, job_id: str, reason: str = "") -> Outcome:
     """Cancel a job: at once when it has not started, else its worker is told."""
-    return _one(store, "cancel", spec.name, job_id, reason, spec.keep_completed, store.settings.events_max)
+    args = (check_reason(reason), spec.keep_completed, store.settings.events_max)
+    return _one(store, "cancel", spec.name, job_id, *args)
+
+
+def check_reason(reason: Any) -> str:
+    """``reason`` if it can be kept with a job. Raises: InvalidOption."""
+    if not isinstance(reason, str) or len(reason) > REASON_MAX:
+        raise InvalidOption(f"a reason is a text of at most {REASON_MAX} characters")
+    return str(reason.encode("utf-8", "replace").decode())
 
 
 def reprioritise(store: Store, spec: QueueSpec, job_id: str, priority: int) -> Outcome:
@@ -94,7 +105,7 @@ def reschedule(
     """Change when a waiting or delayed job runs: ``delay`` seconds from now, or at ``run_at`` (with a zone)."""
     if (delay is None) == (run_at is None):
         raise InvalidOption("give either delay or run_at")
-    delay_ms, due_ms = when(None if delay is None else delay * 1000, run_at)
+    delay_ms, due_ms = when(delay_in_ms(delay), run_at)
     return _one(store, "reschedule", spec.name, job_id, delay_ms, due_ms, int(spec.fair), store.settings.events_max)
 
 
@@ -104,6 +115,8 @@ def edit_payload(store: Store, spec: QueueSpec, job_id: str, payload: dict[str, 
     Raises: PayloadChanged when somebody else edited it between reading and writing; PayloadInvalid, PayloadTooLarge.
     """
     stored = pack_id(check_id(job_id))
+    if not isinstance(payload, dict):
+        raise PayloadInvalid(f"the payload is not an object of named values but {type(payload).__name__}")
     reply = store.call("get", spec.name, (stored,))
     if reply is None:
         raise JobNotFound(f"no job {job_id!r} in queue {spec.name!r}: it never was, or its retention has passed")

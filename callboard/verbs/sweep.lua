@@ -14,7 +14,7 @@
 -- A lease that ran out on a started job is a stall; a job that was only reserved goes back uncounted. When the last
 -- sweep is more than half a lease ago, or in the future, nobody could renew in time or the clock jumped: every active
 -- job gets one fresh lease instead.
--- include: record clock lists count tags wake due forget attempts erase cancels tidy
+-- include: record clock lists count tags wake due forget attempts erase cancels cancelled tidy
 local policy = cmsgpack.unpack(ARGV[1])
 local lease, fair, max_stalls, events_max, attempts_kept = policy[1], policy[2] == 1, policy[3], policy[6], policy[7]
 local LIMIT, GRANT_LIMIT, PROMOTE_LIMIT, TIDY_EVERY = 100, 1000, 200, 60000
@@ -63,10 +63,7 @@ if has_active and granted == 0 then
     end
     local cancelled = has_cancels and take_cancel(id)
     if cancelled then
-      rec.state, rec.reason = CANCELLED, cancelled[1]
-      redis.call('ZADD', K.cancelled, now, id)
-      count('cancelled', 1)
-      emit('cancelled', {id}, events_max)
+      end_cancelled(id, rec, cancelled, events_max)
     elseif rec.stalls > max_stalls then
       rec.state = FAILED
       rec.reason = string.format('stalled: %d starts were lost with their worker', rec.stalls)
@@ -76,11 +73,7 @@ if has_active and granted == 0 then
       rec.state, rec.started = WAITING, 0
       redis.call('ZADD', K.waiting, rec.score, id)
     end
-    redis.call('HSET', K.record, id, encode(rec))
-    if cancelled and cancelled[2] == 1 then
-      redis.call('ZREM', K.cancelled, id)
-      erase({id})
-    end
+    if not cancelled then redis.call('HSET', K.record, id, encode(rec)) end
   end
   if #recovered > 0 then emit('stalled', recovered, events_max) end
   more = more or #recovered == LIMIT
@@ -90,7 +83,7 @@ if has_active and granted == 0 then
   end
 end
 
-local promoted, next_due = promote_due(PROMOTE_LIMIT, fair)
+local promoted, next_due = promote_due(PROMOTE_LIMIT, fair, events_max)
 save_tags()
 more = more or promoted == PROMOTE_LIMIT
 

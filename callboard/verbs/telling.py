@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from callboard.door import check_within
 from callboard.errors import InvalidOption, JobNotFound, PayloadTooLarge, WrongState
 from callboard.ids import check_id, pack_id, unpack_id
 from callboard.packing import unpack
@@ -24,6 +26,11 @@ COUNTED = (
 )  # fmt: skip
 
 MAX_MINUTES = 1_440
+
+#: Events that one call reads.
+MAX_EVENTS = 1_000
+
+_EVENT_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +66,19 @@ class Event:
 
 def _tell(store: Store, verb: str, holder: Holder, *args: Any) -> None:
     code = store.call(verb, holder.queue, (holder.stored_id, holder.worker, holder.number, *args))
+    job_id = unpack_id(holder.stored_id)
     if code == -1:
-        raise JobNotFound(f"job {holder.stored_id!r} is gone")
+        raise JobNotFound(f"job {job_id!r} is gone")
     if code == -2:
-        raise WrongState(f"job {holder.stored_id!r} belongs to another attempt by now", "")
+        raise WrongState(f"job {job_id!r} belongs to another attempt by now", "")
     if code == -3:
         raise PayloadTooLarge(f"the checkpoints of a job may take {CHECKPOINT_BYTES} bytes together")
 
 
 def tell_progress(store: Store, holder: Holder, value: Any) -> None:
     """Set the job's progress: a number or an object. Raises: WrongState when another attempt holds the job."""
+    if isinstance(value, bool) or not isinstance(value, int | float | dict):
+        raise InvalidOption(f"progress is a number or an object, not {type(value).__name__}")
     encoded = _encoded(value, "progress")
     if len(encoded) > PROGRESS_BYTES:
         raise PayloadTooLarge(f"progress takes {len(encoded)} bytes; {PROGRESS_BYTES} are allowed")
@@ -106,11 +116,9 @@ def events(store: Store, queue: str, after: str = "0", limit: int = 100) -> list
 
     Raises: InvalidOption when ``after`` is not an id of an event, or the limit is outside 1…1000.
     """
-    parts = after.split("-")
-    if len(parts) > 2 or not all(part.isdigit() for part in parts):
+    if not _EVENT_ID.fullmatch(after):
         raise InvalidOption(f"{after!r} is not the id of an event")
-    if not 1 <= limit <= 1_000:
-        raise InvalidOption(f"limit {limit} is not within 1…1000")
+    check_within("limit", limit, 1, MAX_EVENTS)
     start = "-" if after == "0" else f"({after}"
     rows = store.execute("XRANGE", store.key(queue, "events"), start, "+", "COUNT", limit)
     found = []
@@ -130,8 +138,7 @@ def history(
 
     Raises: InvalidOption when ``minutes`` is out of range or ``what`` is not counted.
     """
-    if not 1 <= minutes <= MAX_MINUTES:
-        raise InvalidOption(f"minutes {minutes} is not within 1…{MAX_MINUTES}")
+    check_within("minutes", minutes, 1, MAX_MINUTES)
     if unknown := set(what) - set(COUNTED):
         raise InvalidOption(f"not counted: {', '.join(sorted(unknown))}; these are: {', '.join(COUNTED)}")
     first, counts = store.call("history", queue, (minutes, *what))

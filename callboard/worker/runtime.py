@@ -21,7 +21,7 @@ from dramatiq.worker import WorkerThread
 from callboard.errors import CallboardError, FormatMismatch
 from callboard.store.store import open_store
 from callboard.verbs import fleet
-from callboard.worker.finish import CANCELLED
+from callboard.worker.finish import BACK
 from callboard.worker.housekeeper import Housekeeper
 from callboard.worker.interrupter import Interrupter
 from callboard.worker.job import Job
@@ -142,7 +142,7 @@ class WorkerRuntime(Middleware):
         if message.given_back:
             raise SkipMessage("the job was given back before it started")
         if message.cancelled:
-            message.outcome = CANCELLED
+            message.outcome = BACK  # Redis knows that it was cancelled: it ends so, and no attempt is counted
             raise SkipMessage("the job was cancelled before it started")
         self._local.job = message
         message.started = time.monotonic()

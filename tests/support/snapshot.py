@@ -98,14 +98,19 @@ class Snapshot:
             state = "held" if records[job_id].state == b"h" else STATES[records[job_id].state]
             assert names == [state], f"job {job_id!r} is in {names}, its record says {state}"
         assert self.hash("payload").keys() == records.keys(), "payloads and records are of different jobs"
-        for name in ("attempts", "logs", "children"):
+        for name in ("attempts", "logs", "children", "progress", "checkpoints"):
             leaked = self.hash(name).keys() - records.keys()
             assert not leaked, f"{name} has fields of jobs that are gone: {leaked}"
         assert self.hash("results").keys() == self.zset("expiry").keys(), "results and their expiries differ"
+        cancels = self.hash("cancels").keys() - self.zset("active").keys()
+        assert not cancels, f"marked to be cancelled and not active: {cancels}"
         totals, counts = self.totals, self.counts()
-        ended = sum(totals.get(name, 0) for name in ("completed", "failed", "cancelled"))
+        begun = totals.get("added", 0) + totals.get("revived", 0)
+        # Every job that came, or came back, has ended, was dropped before it could, or is still there.
+        came = sum(totals.get(name, 0) for name in ("added", "revived"))
+        went = sum(totals.get(name, 0) for name in ("completed", "failed", "cancelled", "dropped"))
         pending = sum(counts[name] for name in PENDING)
-        assert totals.get("added", 0) == ended + pending, f"totals do not add up: {totals}, pending {pending}"
+        assert came == went + pending, f"totals do not add up: {totals}, pending {pending}"
         assert len(self.keys["wake"]) <= 1, "more than one mark"
 
 

@@ -1,5 +1,5 @@
 -- again.lua: ended jobs wait again, at their own priority and behind what waits.
--- needs: record, clock, count, tags, wake, states, KEYS meta waiting record
+-- needs: record, clock, count, tags, wake, states, KEYS meta waiting record results expiry. Its result goes: it has not ended.
 -- Returns how many; nil when one has not ended (then nothing was changed).
 local function wait_again(ids, records, reset, fair, events_max)
   local scores, packed = {}, {}
@@ -19,7 +19,10 @@ local function wait_again(ids, records, reset, fair, events_max)
   redis.call('HSET', K.record, unpack(packed))
   redis.call('ZADD', K.waiting, unpack(scores))
   save_tags()
+  redis.call('HDEL', K.results, unpack(ids))
+  redis.call('ZREM', K.expiry, unpack(ids))
   count('retried', #ids)
+  count('revived', #ids)
   emit('retried', ids, events_max)
   if redis.call('HEXISTS', K.meta, 'paused') == 0 then mark() end
   return #ids

@@ -7,7 +7,12 @@ local function count(what, n)
   redis.call('HINCRBY', K.history, minute .. ':' .. what, n)
 end
 
--- One entry a batch: type, how many, and the job ids (packed ids never hold a comma).
+-- One entry a batch: type, how many, and the job ids (packed ids never hold a comma). Without `events_max` the stream is
+-- left for a later entry to trim.
 local function emit(type, ids, events_max)
+  if not events_max then
+    redis.call('XADD', K.events, '*', 'type', type, 'n', #ids, 'ids', table.concat(ids, ','))
+    return
+  end
   redis.call('XADD', K.events, 'MAXLEN', '~', events_max, '*', 'type', type, 'n', #ids, 'ids', table.concat(ids, ','))
 end

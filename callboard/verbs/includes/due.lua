@@ -1,6 +1,6 @@
 -- due.lua: due jobs go to waiting, in order of their due time, at their own priority. At most `limit` a call.
--- needs: record, clock, tags, KEYS delayed waiting record. Returns how many, and the next due time (0: none).
-local function promote_due(limit, fair)
+-- needs: record, clock, count, tags, KEYS delayed waiting record. Returns how many, and the next due time (0: none).
+local function promote_due(limit, fair, events_max)
   local head = redis.call('ZRANGE', K.delayed, 0, 0, 'WITHSCORES')
   if not head[2] or tonumber(head[2]) > now then return 0, tonumber(head[2] or 0) end
   local due = redis.call('ZRANGEBYSCORE', K.delayed, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
@@ -21,6 +21,7 @@ local function promote_due(limit, fair)
   redis.call('ZREM', K.delayed, unpack(ids))
   redis.call('HSET', K.record, unpack(records))
   redis.call('ZADD', K.waiting, unpack(scores))
+  emit('waiting', ids, events_max)
   head = redis.call('ZRANGE', K.delayed, 0, 0, 'WITHSCORES')
   return n, tonumber(head[2] or 0)
 end

@@ -2,23 +2,18 @@
 -- needs: record clock lists count tags, KEYS as cycle.lua.
 -- Returns the jobs (id, payload, packed record as it was while waiting, …), how many, paused (1 or 0), lone (1 or 0).
 --
--- A job on its last permitted start runs alone in its process: it is passed over until a process that holds nothing
--- asks, and one process at a time claims it (meta lone, lone_until). A job that was lost before is not reserved.
+-- A job on its last permitted start runs alone in its process: any process that holds nothing takes it. One process at a
+-- time that holds others may claim it and empty itself (meta lone, lone_until); the claim is never renewed, so that a long
+-- job there does not keep it for ever, and is told (lone) while it lasts. A job that was lost before is not reserved.
 local NOT_STARTED, MAX_LOOKS = pack('>I8', 0), 20
 
 local function fetch(worker, call, policy, at_once, ahead, holds)
   local lease, max_stalls, events_max = policy[1], policy[3], policy[6]
   local flags = redis.call('HMGET', K.meta, 'paused', 'lone', 'lone_until', 'closed')
   local paused, lone = flags[1] and 1 or 0, 0
-  if flags[2] == worker then
-    -- Our claim: kept while this process empties itself, given up when it asks with empty hands.
-    if holds > 0 then
-      redis.call('HSET', K.meta, 'lone_until', now + lease)
-    else
-      redis.call('HDEL', K.meta, 'lone', 'lone_until')
-    end
-  end
-  if at_once + ahead == 0 or flags[1] or flags[4] then return {}, 0, paused, lone end
+  if flags[1] or flags[4] then return {}, 0, paused, lone end
+  local claimed = flags[2] and tonumber(flags[3]) > now
+  if at_once + ahead == 0 then return {}, 0, paused, claimed and flags[2] == worker and 1 or 0 end
   local wanted = at_once + ahead
   local token, expiry, started_now = token_of(worker, call), now + lease, pack('>I8', now)
   -- Counters rather than `#list`: its cost grows with the list.
@@ -31,13 +26,16 @@ local function fetch(worker, call, policy, at_once, ahead, holds)
     if #rec < at then return true, false end
     local stalls, lost = unpack_struct('>HH', rec, at + 10)
     if stalls > 0 and stalls >= max_stalls then
-      if flags[2] and flags[2] ~= worker and tonumber(flags[3]) > now then
-        passed = passed + 1
-        return false, false
+      if holds == 0 and n == 0 then
+        redis.call('HDEL', K.meta, 'lone', 'lone_until')
+        return true, true
       end
-      if holds == 0 and n == 0 then return true, true end
-      lone, passed = 1, passed + 1
-      redis.call('HSET', K.meta, 'lone', worker, 'lone_until', now + lease)
+      passed = passed + 1
+      if not claimed then
+        redis.call('HSET', K.meta, 'lone', worker, 'lone_until', now + lease)
+        claimed, flags[2] = true, worker
+      end
+      if flags[2] == worker then lone = 1 end
       return false, false
     end
     if lost > 0 and n >= at_once then return false, true end

@@ -54,11 +54,13 @@ local function finish(worker, policy, finishes, extras, repeated)
       go('waiting', r.score, id)
       return encode(r)
     end
-    r.duration = duration
-    r.started = now - duration
-    local number, error = r.attempts + 1, extra.error or {'', extra.reason or '', ''}
-    if outcome ~= 'd' then r.attempts = number end
-    keep_attempt(id, {number, worker, r.started, now, outcome, error[1], error[2], error[3]}, attempts_kept)
+    if not extra.unstarted then
+      r.duration = duration
+      r.started = now - duration
+      local number, error = r.attempts + 1, extra.error or {'', extra.reason or '', ''}
+      if outcome ~= 'd' then r.attempts = number end
+      keep_attempt(id, {number, worker, r.started, now, outcome, error[1], error[2], error[3]}, attempts_kept)
+    end
     if outcome == 'r' or outcome == 'd' then
       local name = outcome == 'r' and 'retried' or 'deferred'
       of[name][#of[name] + 1] = id
@@ -103,8 +105,9 @@ local function finish(worker, policy, finishes, extras, repeated)
       if cancelled then
         -- It completed before it heard of it, or it ends as cancelled, whatever it died of.
         if outcome ~= 'c' then
-          outcome, extra = 'x', extra or {}
-          extra.reason = cancelled[1]
+          extra = extra or {}
+          extra.reason, extra.unstarted = cancelled[1], outcome == 'b'
+          outcome = 'x'
         end
         if cancelled[2] == 1 then erased[#erased + 1] = id end
       end
