@@ -237,6 +237,7 @@ class _Consumer(Consumer):
             if message.error is None and message.exception is not None:
                 message.error = described(message.exception)
                 message.reason = message.error[1] or message.error[0]
+            message.reason = message.reason or "a middleware failed the job and gave no reason"
             keep_failure(self._broker, message)
         self._runtime.end(message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import dramatiq
@@ -107,7 +108,7 @@ def test_how_long_a_failing_job_waits(app: App, options: Any, error: Any, waits:
     fails = failing(app, error, **options)
     app.start()
     attempts = app.ended(fails.send()).attempts
-    gaps = [after.started_ms - before.ended_ms for before, after in zip(attempts, attempts[1:], strict=False)]
+    gaps = [after.started_ms - before.ended_ms for before, after in itertools.pairwise(attempts)]
     assert len(gaps) == len(waits)
     # A job that ran for a part of a millisecond is said to have started up to one later, or ended up to one earlier.
     assert all(gap >= wait - 2 for gap, wait in zip(gaps, waits, strict=True)), (gaps, waits)
