@@ -57,7 +57,7 @@ class Model:
         self.paused = False
         self.swept = 0
         self.tidied = 0
-        #: Who may run the next last start, and until when.
+        #: Which process that holds other jobs empties itself for the next last start, and until when.
         self.claim: tuple[str, int] | None = None
         #: Turns: the last one given to each workspace of a priority, and the last one served of a priority.
         self._given: Counter[tuple[int, str]] = Counter()
@@ -137,23 +137,20 @@ class Model:
 
     def fetch(self, worker: str, number: int, at_once: int, ahead: int, holds: int, now: int) -> list[str]:
         """A worker asks for jobs; the ids that it gets, in order."""
-        claimed_elsewhere = self.claim is not None and self.claim[0] != worker and self.claim[1] > now
-        if self.claim is not None and self.claim[0] == worker:
-            self.claim = (worker, now + self.rules.lease) if holds else None
-        if self.paused:
+        if self.paused or at_once + ahead == 0:
             return []
         got: list[ModelJob] = []
         for job in self.of("waiting"):
             if len(got) == at_once + ahead:
                 break
             if self.is_last_start(job):
-                if claimed_elsewhere:
-                    continue
-                if holds or got:
+                if not holds and not got:
+                    self.claim = None
+                    got.append(job)
+                    break
+                if self.claim is None or self.claim[1] <= now:
                     self.claim = (worker, now + self.rules.lease)
-                    continue
-                got.append(job)
-                break
+                continue
             if job.lost and len(got) >= at_once:
                 break
             got.append(job)
