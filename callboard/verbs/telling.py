@@ -119,10 +119,8 @@ def events(store: Store, queue: str, after: str = "0", limit: int = 100) -> list
     if not _EVENT_ID.fullmatch(after):
         raise InvalidOption(f"{after!r} is not the id of an event")
     check_within("limit", limit, 1, MAX_EVENTS)
-    start = "-" if after == "0" else f"({after}"
-    rows = store.execute("XRANGE", store.key(queue, "events"), start, "+", "COUNT", limit)
     found = []
-    for entry_id, flat in rows:
+    for entry_id, flat in store.call("events", queue, ("-" if after == "0" else f"({after}", limit)):
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         ids = [unpack_id(stored) for stored in fields[b"ids"].decode().split(",") if stored]
         event_id = entry_id.decode()
