@@ -304,7 +304,7 @@ def _read_place(cursor: str | None, places: int) -> tuple[int, bytes, bytes]:
 
 
 #: A cursor: place in the keys, then score and id of the last job looked at there, if any.
-_PLACE = re.compile(rb"(\d{1,2}) (?:(\d{1,17}) ([ -~]{1,128})| )")
+_PLACE = re.compile(rb"(\d{1,2}) (?:(\d{1,17}) ([!-~]{1,128})| )")
 
 
 def _keys_of(state: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from callboard.store.store import Call, Store
 MAX_PAGE = 200
 
 #: A cursor: score and id of the last job seen.
-_PLACE = re.compile(r"(\d{1,17}) ([ -~]{1,128})")
+_PLACE = re.compile(r"([0-9]{1,17}) ([!-~]{1,128})")
 
 #: State -> the key that lists it, and whether the newest come first by default.
 _LISTS = {"waiting": False, "held": False, "delayed": False, "blocked": False, "active": False,
