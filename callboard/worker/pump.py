@@ -13,7 +13,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from callboard.errors import StoreRefused, StoreUnavailable
+from callboard.errors import StoreUnavailable
 from callboard.settings import Settings
 from callboard.store.store import Store
 from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest
@@ -27,6 +27,9 @@ logger = logging.getLogger("callboard.pump")
 
 #: How long the pump rests after a failure of its own (seconds).
 _AFTER_FAILURE_S = 0.1
+
+#: Jobs given back in one script call.
+_MAX_RELEASED = 500
 
 #: How long the last flush may take (seconds).
 LAST_FLUSH_S = 5.0
@@ -66,6 +69,8 @@ class Pump:
         self._ended: dict[str, list[Job]] = {name: [] for name in slots.lanes}
         #: Queue that has a job which must start alone: nothing is fetched until this process holds nothing.
         self._draining: str | None = None
+        #: After an attempt to empty this process that came to nothing, no other until then (monotonic seconds).
+        self._drain_after = 0.0
         self._alone: Job | None = None
         self._fetching = True
         self._closed = False
@@ -190,7 +195,8 @@ class Pump:
             at_once, ahead = wants.get(name, (0, 0))
             starts = self._fresh_starts(lane)
             due = self._fetching and now >= lane.due_at
-            listens = beat and lane.running > 0  # cancels reach running jobs with a beat at the latest
+            # Cancels reach running jobs with a beat at the latest, and so does the end of a claim on a lone job.
+            listens = beat and (lane.running > 0 or name == self._draining)
             if not (ended or at_once or ahead or starts or due or listens):
                 continue
             lane.observe(len(ended), now)
@@ -244,11 +250,9 @@ class Pump:
         """Take a cycle's reply: forget what is committed, reserve what came."""
         lane = self._slots.lanes[request.queue]
         for finish in request.finishes:
-            job = lane.held.pop(finish[0], None)
-            if job is not None and job.number != finish[1]:
-                lane.held[finish[0]] = job
-        if self._alone is not None and self._alone.ended and self._alone.stored_id not in lane.held:
-            self._alone = None
+            job = lane.held.get(finish[0])
+            if job is not None and job.number == finish[1]:
+                self._let_go(job)
         now = time.monotonic()
         lane.paused = reply.paused
         lane.hungry = reply.waiting > 0 and not reply.paused
@@ -261,13 +265,20 @@ class Pump:
             if cancelled is not None and not cancelled.ended:
                 cancelled.cancelled = True
                 self._on_cancel(cancelled)
-        asked_alone = self._draining == request.queue and request.at_once > 0
-        if asked_alone:
-            self._draining = None
-        if reply.lone and self._draining is None and self._fetching:
+        self._drain(lane, request, reply, now)
+        self._reserve(lane, request, reply, now)
+
+    def _drain(self, lane: Lane, request: CycleRequest, reply: CycleReply, now: float) -> None:
+        """Empty this process for a job that must start alone, as long as its claim lasts and not again for as long: a
+        job that runs for half an hour must not keep all other slots empty."""
+        if self._draining == request.queue:
+            if request.at_once:
+                self._draining = None
+            elif not reply.lone:
+                self._draining, self._drain_after = None, now + lane.spec.lease_ms / 1000
+        if reply.lone and self._draining is None and self._fetching and now >= self._drain_after:
             self._draining = request.queue
             self._give_back(self._slots.withdraw(), False)
-        self._reserve(lane, request, reply, now)
 
     def _reserve(self, lane: Lane, request: CycleRequest, reply: CycleReply, now: float) -> None:
         jobs = []
@@ -314,14 +325,15 @@ class Pump:
             by_queue.setdefault(job.queue_name, []).append(job)
         for queue, of_queue in by_queue.items():
             lane = self._slots.lanes[queue]
-            call = release_call(self._worker, queue, [(job.stored_id, job.number) for job in of_queue])
+            held = [(job.stored_id, job.number) for job in of_queue]
             try:
-                self._store.call(*call)
-            except (StoreUnavailable, StoreRefused) as error:
+                for first in range(0, len(held), _MAX_RELEASED):
+                    self._store.call(*release_call(self._worker, queue, held[first : first + _MAX_RELEASED]))
+            except Exception as error:  # noqa: BLE001 - whatever it was, they must not be held for ever
                 # They were never started: when their lease runs out they go back uncounted.
                 logger.warning("could not give %d jobs of %s back: %s", len(of_queue), queue, error)
             for job in of_queue:
-                lane.held.pop(job.stored_id, None)
+                self._let_go(job)
                 following = self._slots.end(lane) if had_slots else None
                 if following is not None:
                     self._start(following)
@@ -329,7 +341,15 @@ class Pump:
 
     def _drop(self, job: Job) -> None:
         """A job that was given back, or lost, before it started: nothing is owed for it."""
-        self._slots.lanes[job.queue_name].held.pop(job.stored_id, None)
+        self._let_go(job)
+
+    def _let_go(self, job: Job) -> None:
+        """Redis holds ``job`` no longer. Its id may have been fetched anew meanwhile: that one is still held."""
+        held = self._slots.lanes[job.queue_name].held
+        if held.get(job.stored_id) is job:
+            del held[job.stored_id]
+        if job is self._alone:
+            self._alone = None
 
     def _listen(self) -> None:
         """Only a process with a free slot waits for marks, and only for queues that have room."""
