@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 import sys
 import threading
@@ -153,7 +154,7 @@ def test_a_producer_interrupted_anywhere_keeps_its_replies_apart(deployment: Dep
     for _ in range(400):
         before = asked
         wait_until(lambda before=before: asked > before, 10, "another question")
-        interrupter._set_async_exc(interrupter.ctypes.c_ulong(thread.ident or 0), interrupter.ctypes.py_object(Stop))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
     done.set()
     thread.join(10)
     service.close()

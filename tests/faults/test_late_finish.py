@@ -60,12 +60,16 @@ def run_twice(deployment: Deployment, broker: CallboardBroker, gate: Path) -> No
     (job,) = deployment.states()["active"]
     released = broker.store.call(*release_call(broker.runtime.worker_id, "work", [(pack_id(job), record.number)]))
     assert released == b"1", "the lease of the first attempt is taken away"
-    wait_until(lambda: len(deployment.states()["active"]) == 0 and len(ledger.lines("end")) >= 1, 10,
-        lambda: f"the second one: {deployment.states()} {ledger.lines()} {deployment.records()}")
+    wait_until(
+        lambda: len(deployment.states()["active"]) == 0 and len(ledger.lines("end")) >= 1,
+        10,
+        lambda: f"the second one: {deployment.states()} {ledger.lines()} {deployment.records()}",
+    )
     gate.touch()
     wait_until(lambda: deployment.totals().get("stale_finishes") == 1, 10, "the first attempt's finish to be refused")
     wait_until(lambda: not deployment.pending("next"), 10, "the next link to run")
-    assert_drained(deployment), assert_drained(deployment, "next")
+    assert_drained(deployment)
+    assert_drained(deployment, "next")
 
 
 @pytest.mark.parametrize("how", ["pipeline", "on_success", "on_retry_exhausted"])
@@ -79,9 +83,7 @@ def test_messages_are_committed_with_the_finish_that_counts(
     elif how == "on_success":
         gated.send_with_options(args=(str(gate),), on_success="link")
     else:
-        gated.send_with_options(
-            args=(str(gate),), kwargs={"fail": True}, max_retries=0, on_retry_exhausted="link"
-        )
+        gated.send_with_options(args=(str(gate),), kwargs={"fail": True}, max_retries=0, on_retry_exhausted="link")
     run_twice(deployment, broker, gate)
     assert deployment.totals("next")["added"] == 1, "both attempts ended, one of them counts"
     assert len(deployment.ledger.lines("start")) == 3

@@ -20,9 +20,7 @@ from tests.support.workers import WorkerTree
     "outages",
     [
         pytest.param([0.0, 0.4 * LEASE_S, 1.5 * LEASE_S], id="three"),
-        pytest.param(
-            [0.0, 0.2, 0.8, 1.1, 2.5] * 4, id="twenty", marks=[pytest.mark.long, pytest.mark.timeout(900)]
-        ),
+        pytest.param([0.0, 0.2, 0.8, 1.1, 2.5] * 4, id="twenty", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
 def test_nothing_acknowledged_is_lost_and_nobody_is_charged(

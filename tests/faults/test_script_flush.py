@@ -12,13 +12,15 @@ from tests.support.verdict import assert_drained, judge
 from tests.support.wait import wait_until
 
 
-def test_scripts_are_flushed_under_load(
-    deployment: Deployment, start_worker: StartWorker, rng: random.Random
-) -> None:
+def test_scripts_are_flushed_under_load(deployment: Deployment, start_worker: StartWorker, rng: random.Random) -> None:
     brokers = [start_worker(deployment), start_worker(deployment)]
     with Producer(deployment.service(), deployment.ledger, rng, ms=2) as producer, deployment.client() as client:
         for n in range(150):
-            wait_until(lambda n=n: len(deployment.ledger.ids("end")) > 3 * n, 30, lambda: f"load between two flushes: {deployment.totals()} {deployment.pending()} {producer.errors[-3:]} {producer.failure}")
+            wait_until(
+                lambda n=n: len(deployment.ledger.ids("end")) > 3 * n,
+                30,
+                lambda: f"load between two flushes: {deployment.totals()}, the producer met {producer.failure}",
+            )
             client.script_flush()
         producer.stop()
     wait_until(lambda: deployment.pending() == 0, 30, lambda: f"drained: {deployment.states()}")

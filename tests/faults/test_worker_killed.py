@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import random
-import signal
 from pathlib import Path
 
 import pytest
 
-from tests.support.deployment import LEASE_S, Deployment
+from tests.support.deployment import Deployment
 from tests.support.ledger import Fault
-from tests.support.process import alive
 from tests.support.producer import Producer
 from tests.support.verdict import assert_drained, judge
 from tests.support.wait import wait_until
-from tests.support.workers import Fleet, WorkerTree
+from tests.support.workers import Fleet
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
