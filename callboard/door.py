@@ -33,7 +33,12 @@ _NUMBERS: dict[str, tuple[type[int] | tuple[type[int], type[float]], float, floa
     "backoff_cap_ms": (int, 0, MAX_DELAY_MS),
     "min_backoff": (int, 0, MAX_DELAY_MS),
     "max_backoff": (int, 0, MAX_DELAY_MS),
+    "max_age": ((int, float), 0, float("inf")),
+    "result_ttl": (int, 1, MAX_DELAY_MS),
 }
+
+#: Options of actors that are Python objects: as text in a job they would end the worker thread that meets them.
+_OF_ACTORS = ("throws", "retry_when")
 
 
 def admit(
@@ -130,6 +135,9 @@ def _check_options(options: Mapping[str, Any]) -> None:
             kind, least, most = _NUMBERS[name]
             if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
                 raise InvalidOption(f"{name} {value!r} is not a number within {least:g}…{most:g}")
+    for name in _OF_ACTORS:
+        if isinstance(options.get(name), (str, bytes, int, float, list, dict)):
+            raise InvalidOption(f"{name} is an option of actors, not of jobs")
     backoff = options.get("backoff")
     if backoff is not None and backoff not in ("fixed", "exponential"):
         raise InvalidOption(f"backoff {backoff!r} is neither 'fixed' nor 'exponential'")

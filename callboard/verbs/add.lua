@@ -2,7 +2,7 @@
 --
 -- KEYS[1]   payload     KEYS[2]  record      KEYS[3]  waiting    KEYS[4]  delayed    KEYS[5]  meta
 -- KEYS[6]   totals      KEYS[7]  history     KEYS[8]  events     KEYS[9]  wake       KEYS[10] tags
--- KEYS[11]  calls       KEYS[12] sources
+-- KEYS[11]  calls       KEYS[12] sources     KEYS[13] held
 -- ARGV[1]   caller: who may repeat this call ('' when it comes from an outbox)
 -- ARGV[2]   number of the call, rising a caller
 -- ARGV[3]   fair (1 or 0)   ARGV[4] max_length (0: none)   ARGV[5] events_max
@@ -26,18 +26,23 @@ local jobs = cmsgpack.unpack(ARGV[7])
 local fair, max_length, events_max, source = ARGV[3] == '1', tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local taken = source ~= '' and tonumber(redis.call('HGET', K.sources, source) or 0) or nil
 local last_taken = taken
-if max_length > 0 then
-  -- What was taken before needs no room: delivering it again must not look like a refusal.
-  local new = #jobs
-  for _, job in ipairs(jobs) do
-    if taken and job[7] <= taken then new = new - 1 end
-  end
-  if new > 0 and redis.call('ZCARD', K.waiting) + redis.call('ZCARD', K.delayed) + new > max_length then return {-1} end
-end
 
 local ids = {}
 for i, job in ipairs(jobs) do ids[i] = job[1] end
 local present = redis.call('HMGET', K.record, unpack(ids))
+if max_length > 0 then
+  -- What is there or was taken before needs no room: adding it again must not look like a refusal.
+  local new, counted = 0, {}
+  for i, job in ipairs(jobs) do
+    if not (present[i] or counted[job[1]] or taken and job[7] <= taken) then
+      new = new + 1
+      counted[job[1]] = true
+    end
+  end
+  local length = redis.call('ZCARD', K.waiting) + redis.call('ZCARD', K.held) + redis.call('ZCARD', K.delayed)
+  if new > 0 and length + new > max_length then return {-1} end
+end
+
 local codes, seen = {}, {}
 local payloads, records, waiting, delayed = {}, {}, {}, {}
 local now_ids, later_ids, earliest = {}, {}, nil

@@ -104,6 +104,21 @@ def test_active_jobs_do_not_fill_a_queue(make_engine: Callable[..., Engine]) -> 
     assert engine.add("b") == "1"
 
 
+def test_a_job_that_is_there_is_a_duplicate_even_in_a_full_queue(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine(max_length=2)
+    engine.add("a")
+    assert engine.add("a", "b", "b") == "010"
+    assert engine.add("b", "a") == "00"
+
+
+def test_held_jobs_fill_a_queue(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine(max_length=1)
+    engine.checked = False
+    engine.do("ZADD", "held", 1, "limited")
+    with pytest.raises(QueueFull):
+        engine.add("a")
+
+
 def test_a_closed_queue_takes_nothing(engine: Engine) -> None:
     engine.set_meta("closed", 1)
     with pytest.raises(QueueClosed):

@@ -111,6 +111,8 @@ def test_bad_tags_are_refused(tags: Any) -> None:
         ("time_limit", float("nan")),
         ("backoff_base_ms", -1), ("backoff_cap_ms", MAX_DELAY_MS + 1), ("min_backoff", -1), ("max_backoff", 0.5),
         ("backoff", "linear"), ("backoff", 5), ("backoff", ["fixed"]),
+        ("throws", "ValueError"), ("throws", ["ValueError"]), ("retry_when", "always"), ("retry_when", True),
+        ("result_ttl", "1h"), ("result_ttl", float("nan")), ("result_ttl", 0), ("max_age", "1h"), ("max_age", -1),
     ],
 )  # fmt: skip
 def test_a_bad_option_is_refused_by_name(name: str, value: Any) -> None:
