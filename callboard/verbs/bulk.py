@@ -196,8 +196,8 @@ def clean(
     store: Store, spec: QueueSpec, state: str, older_than: Any, limit: int = 1_000
 ) -> tuple[list[str], bool]:
     """Remove jobs of ``state`` (any but active and blocked) that are older than ``older_than`` seconds, at most
-    ``limit`` (1…100,000) of them: since their end for ended jobs, oldest first; since their add for others, in the order
-    in which they would run.
+    ``limit`` (1…100,000) of them: since their end for ended jobs, oldest first; since their add for others, in the
+    order in which they would run.
 
     Returns: the ids removed, and whether there may be more.
     """

@@ -118,8 +118,11 @@ def guard(fn: Callable[..., Any], interrupter: Interrupter, current: Callable[[]
         job.guarded = True
         interrupter.arm(job)
         try:
-            return fn(*args, **kwargs)
+            result = fn(*args, **kwargs)
         finally:
             interrupter.disarm()
+        if job.cancel_seen:
+            raise JobCancelled("the actor saw that its job was cancelled, and returned")
+        return result
 
     return guarded

@@ -42,6 +42,9 @@ class Job(MessageProxy):
     reserved_until = 0.0
     #: It was given back, or its lease is lost: its start is skipped, its finish is not sent.
     given_back = False
+    #: An operator cancelled it; and whether the actor has looked since.
+    cancel_asked = False
+    cancel_seen = False
     #: When it started (monotonic seconds; 0.0: not), and how long it ran (ms).
     started = 0.0
     duration = 0
@@ -95,6 +98,14 @@ class Job(MessageProxy):
         if overlay:
             self.options = get_encoder().decode(overlay)
         self.original_options = dict(self.options) if self.options else {}
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether an operator cancelled the job. An actor that was told so may stop and return: the job then ends as
+        cancelled, and nothing that its return would bring about is committed."""
+        if self.cancel_asked:
+            self.cancel_seen = True
+        return self.cancel_asked
 
     @property
     def exception(self) -> BaseException | None:

@@ -263,7 +263,7 @@ class Pump:
         for stored_id in reply.cancels:
             cancelled = lane.held.get(stored_id.decode())
             if cancelled is not None and not cancelled.ended:
-                cancelled.cancelled = True
+                cancelled.cancel_asked = True
                 self._on_cancel(cancelled)
         self._drain(lane, request, reply, now)
         self._reserve(lane, request, reply, now)

@@ -141,7 +141,7 @@ class WorkerRuntime(Middleware):
         assert isinstance(message, Job)
         if message.given_back:
             raise SkipMessage("the job was given back before it started")
-        if message.cancelled:
+        if message.cancel_asked:
             message.outcome = BACK  # Redis knows that it was cancelled: it ends so, and no attempt is counted
             raise SkipMessage("the job was cancelled before it started")
         self._local.job = message
