@@ -4,9 +4,10 @@ workers: the rate while 95 % down to 70 % of it still wait is compared with the 
 worker's memory is the resident size of all worker processes after a fifth of the backlog against after the whole.
 
 Script time is what the server itself measured (INFO latencystats, EVALSHA): p99.9 while the backlog was added by 250,
-and while its last 65 % were worked off; the worse one counts. For these two Redis has a core of its own and
-everybody else the other one: the server measures wall time, and on two cores with three busy processes it would
-measure how long the scheduler lets it wait. (The first part, with the cores shared, is there for information.)
+and while its last 65 % were worked off; the worse one counts. For these two Redis has a core of its own (and, where
+it is allowed, the priority to keep it) and everybody else the other one: the server measures wall time, and on two
+cores with three busy processes it would measure how long the scheduler lets it wait. (The first part, with the cores
+shared, is there for information.)
 
 The quick run uses a smaller backlog and says so."""
 
@@ -19,7 +20,7 @@ import psutil
 
 from bench.context import Context
 from bench.plan import FLAT_SMALL
-from bench.processes import Workers, hold, workers
+from bench.processes import Workers, hold, prefer, workers
 from bench.progress import rate_between, watch
 from bench.rows import Outcome, at_least, at_most, info, spread
 from bench.systems import QUEUE, System
@@ -96,10 +97,12 @@ def _part(context: Context, others: list[psutil.Process]) -> None:
         hold(psutil.Process(context.server.pid), context.cores[:1])
         for process in others:
             hold(process, context.cores[1:2])
+        prefer(context.server.pid, True)
 
 
 def _share(context: Context, others: list[psutil.Process]) -> None:
     """Everybody on both cores again."""
+    prefer(context.server.pid, False)
     for process in [psutil.Process(context.server.pid), *others]:
         hold(process, context.cores)
 

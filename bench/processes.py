@@ -61,6 +61,14 @@ def hold(process: psutil.Process, cores: Sequence[int]) -> None:
             os.sched_setaffinity(thread.id, cores)
 
 
+def prefer(pid: int, before_others: bool) -> None:
+    """Let nobody take the core from a process, or everybody again; does nothing where that is not allowed."""
+    if hasattr(os, "sched_setscheduler"):
+        policy, priority = (os.SCHED_FIFO, 1) if before_others else (os.SCHED_OTHER, 0)
+        with suppress(PermissionError):
+            os.sched_setscheduler(pid, policy, os.sched_param(priority))
+
+
 @contextmanager
 def workers(commands: Sequence[Sequence[str]], env: Mapping[str, str]) -> Iterator[Workers]:
     """Run workers, their output in a file: reading it through a pipe would cost one of the two cores."""

@@ -27,9 +27,9 @@ def measure(context: Context) -> Outcome:
     """Every candidate of every system."""
     outcome = Outcome()
     for system, jobs, mode in _candidates(context):
-        speed = context.undisturbed(partial(rate, context, system, jobs, mode))
-        context.say(f"settings: {system.name} {speed:,.0f}/s")
-        outcome.rows.append(info(f"settings, {system.name}", speed, "jobs/s"))
+        speed, used = context.undisturbed(partial(rate, context, system, jobs, mode))
+        context.say(f"settings: {system.name} {speed:,.0f}/s, {used:.0f} µs CPU a job")
+        outcome.rows.append(info(f"settings, {system.name}", speed, "jobs/s", f"{used:.0f} µs CPU a job"))
     return outcome
 
 
