@@ -43,15 +43,16 @@ def encode_payload(
         raise PayloadInvalid(f"the payload for {actor!r} cannot be stored: {error}") from error
 
 
-def decode_payload(data: bytes) -> Parts:
-    """The parts of a stored message.
+def decode_payload(data: bytes, overlay: bytes = b"") -> Parts:
+    """The parts of a stored message; ``overlay`` are options that an attempt changed.
 
     Raises: ValueError when the bytes are not a stored message.
     """
     try:
         encoder = get_encoder()
         body = _raw_decode(data.decode())[0] if type(encoder) is JSONEncoder else encoder.decode(data)
-        actor, kwargs, options = body["a"], body.get("k", {}), body.get("o", {})
+        actor, kwargs = body["a"], body.get("k", {})
+        options: Any = encoder.decode(overlay) if overlay else body.get("o", {})
         if not (isinstance(actor, str) and isinstance(kwargs, dict) and isinstance(options, dict)):
             raise TypeError("it is not of the shape that is written here")
         return actor, tuple(body.get("p", ())), kwargs, options, int(body["t"])

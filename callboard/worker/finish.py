@@ -65,7 +65,7 @@ def _describe(job: Job, extra: dict[str, Any], settings: Settings) -> None:
     if job.options != job.original_options:
         try:
             extra["options"] = get_encoder().encode(job.options)
-        except (TypeError, ValueError):
+        except Exception:  # noqa: BLE001 - an encoder of the application's own raises what it likes
             logger.warning("job %s: changed options cannot be stored and are dropped", job.message_id)
 
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from dramatiq.broker import MessageProxy
-from dramatiq.message import Message, get_encoder
+from dramatiq.message import Message
 
 from callboard.catalogue import QueueSpec
 from callboard.codec import decode_payload, to_message
@@ -90,13 +90,11 @@ class Job(MessageProxy):
             overlay = record.options
         self.wait_ms = max(0, now_ms - ready)
         try:
-            parts = decode_payload(payload)
+            parts = decode_payload(payload, overlay)
         except ValueError as error:
             self.unreadable = str(error)
             parts = ("", (), {}, {}, 0)
         self.actor_name, self.args, self.kwargs, self.options, self.message_timestamp = parts
-        if overlay:
-            self.options = get_encoder().decode(overlay)
         self.original_options = dict(self.options) if self.options else {}
 
     @property

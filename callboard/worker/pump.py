@@ -16,7 +16,7 @@ from threading import Event, Thread
 from callboard.errors import StoreUnavailable
 from callboard.settings import Settings
 from callboard.store.store import Store
-from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest
+from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest, Finish
 from callboard.verbs.leases import Held, release_call
 from callboard.worker.exchange import Exchange
 from callboard.worker.finish import FAILED, finish_of
@@ -201,7 +201,7 @@ class Pump:
                 continue
             lane.observe(len(ended), now)
             while True:
-                finishes = [finish_of(job, self._settings) for job in ended[:MAX_FINISHES]]
+                finishes = [self._finish(job) for job in ended[:MAX_FINISHES]]
                 request = self._exchange.request(name, finishes)
                 requests.append(request)
                 ended = ended[MAX_FINISHES:]
@@ -214,6 +214,15 @@ class Pump:
         for request in requests:
             request.holds = holds + max(0, fetching - 1)
         return requests
+
+    def _finish(self, job: Job) -> Finish:
+        try:
+            return finish_of(job, self._settings)
+        except Exception as error:
+            # Without its finish a job would be held for ever, and with it all that ended in this turn.
+            logger.critical("the end of job %s cannot be told to Redis as it is", job.message_id, exc_info=True)
+            reason = f"what the attempt brought about cannot be stored: {type(error).__name__}"
+            return job.stored_id, job.number, FAILED, 0, {"reason": reason}
 
     def _wanted(self, now: float) -> dict[str, tuple[int, int]]:
         if not self._fetching or self._alone is not None:

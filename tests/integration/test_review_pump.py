@@ -181,3 +181,39 @@ def test_a_stored_message_of_the_wrong_shape_harms_no_neighbour(engine: Engine, 
     process.turn()
     assert process.runs() == ["good"]
     assert engine.state("bad") == "failed"
+
+
+def test_changed_options_that_cannot_be_read_fail_their_job_alone(engine: Engine) -> None:
+    engine.add("bad", payload=BODY)
+    worker = engine.worker()
+    worker.fetch()
+    worker.finish("bad", "r", delay=0, options=b"not json")
+    engine.add("good", payload=BODY)
+    process = Process(engine)
+    process.turn()
+    process.turn()
+    assert process.runs() == ["good"]
+    assert engine.state("bad") == "failed"
+
+
+def nested() -> Any:
+    """What no encoder can take: it raises RecursionError."""
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(("name", "value"), [("options", {"deep": nested()}), ("error", (None, None, None))])
+def test_an_end_that_cannot_be_told_holds_up_no_other(engine: Engine, name: str, value: Any) -> None:
+    engine.add("bad", "good", payload=BODY)
+    process = Process(engine)
+    process.turn()
+    bad, good = process.started
+    bad.outcome = "f"
+    setattr(bad, name, value)
+    process.end(bad)
+    process.end(good)
+    process.turn()
+    assert (engine.state("bad"), engine.state("good")) == ("failed", "completed")
+    assert not process.pump.held()
