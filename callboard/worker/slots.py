@@ -125,23 +125,43 @@ class Slots:
         """How much to fetch: lane -> (start at once, reserve ahead).
 
         Free slots are dealt to the lanes that may have work, by weight. Ahead goes what would start within
-        ``reserve_ms`` at the lane's recent rate; a lane with a limit a process reserves nothing.
+        ``reserve_ms``, see :meth:`_ahead`.
         """
         with self._lock:
             hungry = [lane for lane in self.lanes.values() if lane.hungry and not lane.paused and lane.has_room()]
             if not hungry:
                 return {}
             at_once = self._deal(hungry)
+            ahead_of = self._ahead(hungry, at_once)
             wants = {}
             for lane in hungry:
-                ahead = 0
-                if lane.limit is None:
-                    ahead = max(0, int(lane.rate * self._reserve_s) - len(lane.reserve))
                 now = at_once[lane.spec.name]
-                ahead = min(ahead, MAX_FETCH - now)
+                ahead = min(ahead_of[lane.spec.name], MAX_FETCH - now)
                 if now or ahead:
                     wants[lane.spec.name] = (now, ahead)
             return wants
+
+    def _ahead(self, hungry: list[Lane], at_once: dict[str, int]) -> dict[str, int]:
+        """How much each lane reserves beyond what it has: what it starts within the reserve's time.
+
+        While some lane has a reserve, a thread that ends a job goes on with the next and no slot is ever free. So the
+        others must be able to reserve too, or they would wait until that lane's backlog is worked off: at least one
+        job, and by and by what their weight lets them start of what the process starts in all. A lane with a limit a
+        process reserves only then, and no more than may run.
+        """
+        total, weights = sum(lane.rate for lane in hungry) * self._reserve_s, sum(lane.spec.weight for lane in hungry)
+        ahead = {}
+        for lane in hungry:
+            own = lane.rate * self._reserve_s
+            contested = total - own >= 1 or any(each.reserve for each in self.lanes.values() if each is not lane)
+            if contested:
+                share = total * lane.spec.weight / weights
+                own = max(own, min(share, 4 * own + 4 * self.threads), 1)
+            if lane.limit is not None:
+                room = lane.limit - lane.running - at_once[lane.spec.name]
+                own = min(own, room) if contested else 0
+            ahead[lane.spec.name] = max(0, int(own) - len(lane.reserve))
+        return ahead
 
     def _deal(self, hungry: list[Lane]) -> dict[str, int]:
         dealt = {lane.spec.name: 0 for lane in hungry}

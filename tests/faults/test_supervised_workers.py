@@ -1,4 +1,4 @@
-"""``callboard worker`` on the real engine: rolling restarts, killed processes, and a stop in the middle of a backlog."""
+"""``callboard worker`` on the real engine: rolling restarts, killed processes, a stop in the middle of a backlog."""
 
 from __future__ import annotations
 

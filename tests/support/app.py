@@ -10,9 +10,12 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 from callboard import CallboardBroker
+from callboard.door import admit
+from callboard.ids import new_id
 from callboard.records import JobView
 from callboard.settings import Settings
 from callboard.verbs import looking
+from callboard.verbs.add import MAX_BATCH_JOBS, add
 from middleware.stack import default_stack
 from tests.support.wait import wait_until
 
@@ -47,6 +50,22 @@ class App:
         self._worker = dramatiq.Worker(self.broker, worker_threads=threads, worker_timeout=20)
         self._worker.start()
         return self._worker
+
+    def send_many(self, actor: str, all_args: Iterable[tuple[Any, ...]]) -> list[str]:
+        """Add a job of ``actor`` for each of ``all_args``, in batches. Returns their ids."""
+        queue = self.broker.get_actor(actor).queue_name
+        spec = self.settings.catalogue[queue]
+        ids = []
+        batch = []
+        for args in all_args:
+            ids.append(new_id())
+            batch.append(admit(spec, actor, args, {}, {}, ids[-1]))
+            if len(batch) == MAX_BATCH_JOBS:
+                add(self.broker.store, spec, batch)
+                batch.clear()
+        if batch:
+            add(self.broker.store, spec, batch)
+        return ids
 
     def stop_worker(self) -> None:
         """Stop the worker as the CLI does it at SIGTERM."""
