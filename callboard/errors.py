@@ -67,7 +67,7 @@ class QueueFull(CallboardError):
 
 
 class QueueClosed(CallboardError):
-    """The queue is being obliterated and takes no jobs."""
+    """The queue is being obliterated and takes no jobs. If that was interrupted, repeat it: the queue is open then."""
 
 
 class JobNotFound(CallboardError):

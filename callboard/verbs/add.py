@@ -98,4 +98,6 @@ def _codes(reply: list[Any], spec: QueueSpec) -> str:
         return codes.decode()
     if reply[0] == -1:
         raise QueueFull(f"queue {spec.name!r} is full: it takes {spec.max_length} waiting and delayed jobs")
-    raise QueueClosed(f"queue {spec.name!r} is being obliterated and takes no jobs")
+    raise QueueClosed(
+        f"queue {spec.name!r} is being obliterated and takes no jobs; if that was interrupted, repeat it"
+    )

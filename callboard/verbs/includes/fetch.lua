@@ -10,8 +10,8 @@ local NOT_STARTED, MAX_LOOKS = pack('>I8', 0), 20
 local function fetch(worker, call, policy, at_once, ahead, holds)
   local lease, max_stalls, events_max = policy[1], policy[3], policy[6]
   local flags = redis.call('HMGET', K.meta, 'paused', 'lone', 'lone_until', 'closed')
-  local paused, lone = flags[1] and 1 or 0, 0
-  if flags[1] or flags[4] then return {}, 0, paused, lone end
+  local paused, lone = (flags[1] or flags[4]) and 1 or 0, 0
+  if paused == 1 then return {}, 0, paused, lone end
   local claimed = flags[2] and tonumber(flags[3]) > now
   if at_once + ahead == 0 then return {}, 0, paused, claimed and flags[2] == worker and 1 or 0 end
   local wanted = at_once + ahead
