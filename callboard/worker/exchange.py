@@ -41,6 +41,8 @@ class Exchange:
         self._known = known
         self._policies = {name: policy(spec, store.settings) for name, spec in catalogue.items()}
         self._number = 0
+        #: Queues whose script fails whatever it is asked: their data is damaged. They must not hold up the others.
+        self._broken: set[str] = set()
         #: Set while Redis answers.
         self.connected = Event()
         #: When to give up on Redis (monotonic seconds): set when the process ends.
@@ -63,10 +65,13 @@ class Exchange:
             return replies, False
         except CallboardError as error:
             logger.warning("lost Redis: %s", error)
+            refusals = 0
         except Exception as error:  # noqa: BLE001 - whatever the script said, the finishes must not be lost
-            logger.error("Redis did not take a cycle: %s", error)
+            refusals = _PATIENCE if self._broken else 0
+            if not self._broken:
+                logger.error("Redis did not take a cycle: %s", error)
         self.connected.clear()
-        replies = self._recover(requests)
+        replies = self._recover(requests, refusals)
         self.connected.set()
         return replies, True
 
@@ -78,14 +83,14 @@ class Exchange:
                 raise reply
         return [cycle_reply(reply) for reply in replies]
 
-    def _recover(self, requests: list[CycleRequest]) -> list[CycleReply]:
+    def _recover(self, requests: list[CycleRequest], refusals: int) -> list[CycleReply]:
         """Send the finishes until they are answered; what was fetched and did not arrive goes back, uncounted."""
         for request in requests:
             request.at_once = request.ahead = 0
-        wait, refusals = _FIRST_WAIT_S, 0
+        wait = 0.0 if refusals else _FIRST_WAIT_S
         while True:
             Event().wait(wait)
-            wait = min(2 * wait, _LONGEST_WAIT_S)
+            wait = min(max(2 * wait, _FIRST_WAIT_S), _LONGEST_WAIT_S)
             try:
                 replies = self._send(requests) if refusals < _PATIENCE else self._send_one_by_one(requests)
                 self._reclaim()
@@ -97,16 +102,20 @@ class Exchange:
                 logger.error("Redis did not take a cycle (%d times): %s", refusals, error)
             if time.monotonic() > self.deadline:
                 raise StoreUnavailable("Redis was away when the worker ended; its jobs will be recovered")
-        logger.warning("Redis is back; %d finishes were sent again", sum(len(r.finishes) for r in requests))
+        if not self._broken:
+            logger.warning("Redis is back; %d finishes were sent again", sum(len(r.finishes) for r in requests))
         return replies
 
     def _reclaim(self) -> None:
         known = self._known()
         for queue in self._queues:
+            if queue in self._broken:
+                continue
             reclaim(self._store, self._worker, queue, known.get(queue, []), self._number)
 
     def _send_one_by_one(self, requests: list[CycleRequest]) -> list[CycleReply]:
-        """One finish that the script chokes on must not hold up all others: it is dropped, and its lease runs out."""
+        """One finish that the script chokes on must not hold up all others: it is dropped, and its lease runs out. Nor
+        must a queue whose data is damaged: it answers as if it were paused, until somebody has repaired it."""
         replies = []
         for request in requests:
             for finish in request.finishes:
@@ -117,5 +126,14 @@ class Exchange:
                     raise
                 except Exception:
                     logger.critical("the finish of job %s cannot be committed", finish[0], exc_info=True)
-            replies += self._send([self.request(request.queue, [])])
+            try:
+                replies += self._send([self.request(request.queue, [])])
+                self._broken.discard(request.queue)
+            except CallboardError:
+                raise
+            except Exception as error:
+                if request.queue not in self._broken:
+                    logger.critical("queue %s is damaged and stands still: %s", request.queue, error, exc_info=True)
+                self._broken.add(request.queue)
+                replies.append(CycleReply(b"", [], 0, 0, True, False, 0, 0, []))
         return replies

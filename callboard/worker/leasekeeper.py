@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from callboard.catalogue import QueueSpec
+from callboard.errors import StoreUnavailable
 from callboard.store.store import Store
 from callboard.verbs.leases import extend_call
 from callboard.worker.job import Job
@@ -81,11 +82,22 @@ class LeaseKeeper:
                 wait = min(_AGAIN_S, self._interval_s)
 
     def _renew(self) -> None:
+        """Renew all leases. A queue whose script fails does not keep the others from it; the last failure is raised."""
+        failure: Exception | None = None
         for queue, jobs in self._held().items():
-            for first in range(0, len(jobs), _STEP):
-                step = jobs[first : first + _STEP]
-                call = extend_call(self._worker, self._catalogue[queue], [(j.stored_id, j.number) for j in step])
-                codes: bytes = self._store.call(*call)
-                for job, code in zip(step, codes, strict=True):
-                    if code == ord("0") and not job.ended and not job.given_back:
-                        self._on_lost(job)
+            try:
+                for first in range(0, len(jobs), _STEP):
+                    self._renew_step(queue, jobs[first : first + _STEP])
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - raised below
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _renew_step(self, queue: str, step: list[Job]) -> None:
+        call = extend_call(self._worker, self._catalogue[queue], [(j.stored_id, j.number) for j in step])
+        codes: bytes = self._store.call(*call)
+        for job, code in zip(step, codes, strict=True):
+            if code == ord("0") and not job.ended and not job.given_back:
+                self._on_lost(job)
