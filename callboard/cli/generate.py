@@ -1,0 +1,81 @@
+"""``callboard generate``: files of the source tree that follow from the code, written or compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from callboard.errors import CallboardError
+from callboard.verbs.steering import ALL_STATES, EFFECTS
+
+#: The source tree that this package lies in.
+ROOT = Path(__file__).parents[2]
+
+_REFUSED = "–"
+
+
+class NoSourceTree(CallboardError):
+    """There is no source tree around this package. Run `callboard generate` from a checkout."""
+
+
+_VERBS = """\
+# Verbs on one job
+
+What a verb does to a job depends on the job's state. Where it says –, the verb is refused with `WrongState`, which
+names the present state, and nothing is changed. An id that no job of the queue has is `JobNotFound`. Each verb is one
+script: whatever workers do at the same time comes before it or after it.
+
+{table}
+
+The answer is `done`, `told` (the worker that runs the job hears of it within a second) or `already` (it was so);
+`reprioritise` to the priority that the job has is `already`, too. Jobs that a limit holds back are waiting.
+
+This page is written by `callboard generate` from `EFFECTS` in `callboard/verbs/steering.py`; a test tries every cell.
+"""
+
+
+def verbs_page() -> str:
+    """docs/reference/verbs.md: what each verb on one job does in each state."""
+    lines = [f"| verb | {' | '.join(ALL_STATES)} |", f"|---|{'---|' * len(ALL_STATES)}"]
+    for verb, effects in EFFECTS.items():
+        lines.append(f"| {verb} | {' | '.join(effects.get(state, _REFUSED) for state in ALL_STATES)} |")
+    return _VERBS.format(table="\n".join(lines))
+
+
+#: File, from the root of the source tree -> what makes it.
+FILES: dict[str, Callable[[], str]] = {"docs/reference/verbs.md": verbs_page}
+
+
+def stale(root: Path) -> list[str]:
+    """The files of ``FILES`` below ``root`` that are not as the code has them."""
+    return [name for name, make in FILES.items() if _read(root / name) != make()]
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 when a file is not as it would be written.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one array, the files that were not right.")
+def generate(check: bool, as_json: bool) -> None:
+    """Write the files of the source tree that follow from the code.
+
+    Only what has changed is written, and named.
+    """
+    if not (ROOT / "docs").is_dir():
+        raise NoSourceTree
+    changed = stale(ROOT)
+    if not check:
+        for name in changed:
+            (ROOT / name).write_text(FILES[name](), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(changed))
+    else:
+        for name in changed:
+            click.echo(f"{name}: {'not as the code has it' if check else 'written'}")
+    if check and changed:
+        raise click.ClickException("run `callboard generate`")
