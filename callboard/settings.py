@@ -17,7 +17,10 @@ class Settings(BaseSettings):
     Raises: pydantic.ValidationError, naming the variable, when a value does not fit.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CALLBOARD_", extra="ignore", frozen=True, populate_by_name=True)
+    # An error of the whole would show its input, passwords included.
+    model_config = SettingsConfigDict(
+        env_prefix="CALLBOARD_", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     redis_url: SecretStr | None = Field(
         None,
@@ -69,4 +72,5 @@ class Settings(BaseSettings):
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
         password = f":{quote(self.redis_password.get_secret_value(), safe='')}@" if self.redis_password else ""
-        return f"redis://{password}{self.redis_host}:{self.redis_port}/0"
+        host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+        return f"redis://{password}{host}:{self.redis_port}/0"
