@@ -163,25 +163,32 @@ class QueueService:
                 raise reply
         return [looking.queue_stats(name, reply) for name, reply in zip(self.catalogue, replies, strict=True)]
 
+    def list_jobs(self, queue: str, state: str, limit: int = 50, cursor: str | None = None) -> JobPage:
+        """A page of the jobs in ``state``: ended ones newest first, others in the order in which they will run.
+
+        Raises: InvalidOption for an unknown state, a limit outside 1…200 or a cursor that is not one.
+        """
+        return looking.list_jobs(self.store, self.catalogue[queue].name, state, limit=limit, cursor=cursor)
+
     def get_waiting_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
         """A page of the waiting jobs, in the order in which they will run."""
-        return looking.list_jobs(self.store, self.catalogue[queue].name, "waiting", limit=limit, cursor=cursor)
+        return self.list_jobs(queue, "waiting", limit, cursor)
 
     def get_delayed_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
         """A page of the delayed and retrying jobs, next due first."""
-        return looking.list_jobs(self.store, self.catalogue[queue].name, "delayed", limit=limit, cursor=cursor)
+        return self.list_jobs(queue, "delayed", limit, cursor)
 
     def get_active_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
         """A page of the jobs that run or were handed to a worker."""
-        return looking.list_jobs(self.store, self.catalogue[queue].name, "active", limit=limit, cursor=cursor)
+        return self.list_jobs(queue, "active", limit, cursor)
 
     def get_completed_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
         """A page of the completed jobs, newest first."""
-        return looking.list_jobs(self.store, self.catalogue[queue].name, "completed", limit=limit, cursor=cursor)
+        return self.list_jobs(queue, "completed", limit, cursor)
 
     def get_failed_jobs(self, queue: str, limit: int = 50, cursor: str | None = None) -> JobPage:
         """A page of the failed jobs, newest first."""
-        return looking.list_jobs(self.store, self.catalogue[queue].name, "failed", limit=limit, cursor=cursor)
+        return self.list_jobs(queue, "failed", limit, cursor)
 
     def get_workers(self) -> list[fleet.WorkerRecord]:
         """The worker processes heard of within the last ten minutes."""

@@ -16,6 +16,7 @@ from callboard.settings import Settings
 #: ``callboard --help`` need not load them all; a test compares it with the command's own.
 COMMANDS = {
     "generate": ("callboard.cli.generate:generate", "Write the files of the source tree that follow from the code."),
+    "jobs": ("callboard.cli.jobs:jobs", "See and steer jobs: list, show, find, retry, remove, cancel, promote."),
     "queues": ("callboard.cli.queues:queues", "Show every queue and how many jobs are in which state."),
     "up": ("callboard.cli.up:up", "Run the whole system in the foreground: Redis and workers."),
     "worker": ("callboard.cli.worker:worker", "Run worker processes and restart each alone when it dies."),

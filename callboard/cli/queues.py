@@ -1,10 +1,10 @@
-"""``callboard queues``: every queue and how many jobs are in which state."""
+"""``callboard queues``: every queue and how many jobs are in which state; pause, resume, drain, clean."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import os
 import sys
+from typing import Any
 
 import click
 from rich.console import Console
@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from callboard.catalogue import Catalogue
-from callboard.service import QueueService
+from callboard.cli.common import json_option, opened, print_json, progress
+from callboard.verbs.bulk import MAX_CLEANED
 from callboard.verbs.looking import QueueStats
 
 #: Columns with a number of jobs: the field of ``QueueStats``, which is also the state's name.
@@ -21,24 +22,81 @@ _COUNTS = ("waiting", "delayed", "active", "blocked", "completed", "failed", "ca
 _RARE = {"blocked", "cancelled"}
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one array, an object a queue.")
-def queues(as_json: bool) -> None:
+@click.pass_context
+def queues(ctx: click.Context, as_json: bool) -> None:
     """Show every queue and how many jobs are in which state.
 
     A number above the queue's threshold is yellow; a paused queue is red.
     """
-    service = QueueService()
-    try:
+    if ctx.invoked_subcommand is not None:
+        return
+    with opened() as service:
         stats = service.get_all_queue_stats()
-    finally:
-        service.close()
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(each) for each in stats], indent=2))
+        print_json(stats)
     else:
         # Into a pipe goes the whole table, whatever the width of a terminal would be.
         console = Console() if sys.stdout.isatty() else Console(width=160)
         console.print(_table(stats, service.catalogue))
+
+
+@queues.command()
+@click.argument("queue")
+@click.option("--reason", default="", help="Shown wherever the queue is.")
+@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who pauses it [default: $USER].")
+@json_option
+def pause(queue: str, reason: str, by: str, as_json: bool) -> None:
+    """Start no more jobs of a queue; running ones finish, adds still land."""
+    with opened() as service:
+        changed = service.pause_queue(queue, reason, by)
+    _say({"changed": changed}, f"{queue} is paused" if changed else f"{queue} was paused already", as_json)
+
+
+@queues.command()
+@click.argument("queue")
+@json_option
+def resume(queue: str, as_json: bool) -> None:
+    """Start jobs of a queue again."""
+    with opened() as service:
+        changed = service.resume_queue(queue)
+    _say({"changed": changed}, f"{queue} is resumed" if changed else f"{queue} was not paused", as_json)
+
+
+@queues.command()
+@click.argument("queue")
+@click.option("--delayed", is_flag=True, help="Delayed and retrying jobs, too.")
+@json_option
+def drain(queue: str, delayed: bool, as_json: bool) -> None:
+    """Remove what waits in a queue; never what runs or has ended."""
+    with opened() as service, progress("draining") as tell:
+        n = service.drain_queue(queue, delayed=delayed, progress=tell)
+    _say({"removed": n}, f"{n:,} jobs removed", as_json)
+
+
+@queues.command()
+@click.argument("queue")
+@click.option(
+    "--state", type=click.Choice(("completed", "failed", "cancelled", "waiting", "delayed")), required=True,
+    help="Jobs in this state.",
+)  # fmt: skip
+@click.option("--older-than", type=float, required=True, help="Seconds since their end, or since their add.")
+@click.option("--limit", type=click.IntRange(1, MAX_CLEANED), default=1_000, show_default=True, help="Jobs at most.")
+@json_option
+def clean(queue: str, state: str, older_than: float, limit: int, as_json: bool) -> None:
+    """Remove the jobs of a state that are older than an age."""
+    with opened() as service:
+        removed, more = service.clean_queue(queue, state, older_than, limit)
+    text = f"{len(removed):,} jobs removed" + ("; there may be more" if more else "")
+    _say({"removed": removed, "more": more}, text, as_json)
+
+
+def _say(answer: dict[str, Any], text: str, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(text)
 
 
 def _table(stats: list[QueueStats], catalogue: Catalogue) -> Table:

@@ -1,0 +1,172 @@
+"""``callboard jobs`` and what ``callboard queues`` does to a queue, as an operator types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from callboard.cli.main import main
+from callboard.verbs.telling import Holder, tell_line, tell_progress
+from tests.support.engine import Engine
+from tests.support.steering import HOUR, Desk, payload
+
+#: Calls the CLI.
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    return Desk(engine)
+
+
+@pytest.fixture
+def call(desk: Desk) -> Call:
+    settings = desk.service.settings
+    env = {
+        "REDIS_URL": settings.url, "CALLBOARD_PREFIX": settings.prefix, "CALLBOARD_QUEUES": json.dumps({"q": {}}),
+        "CALLBOARD_ONLY_QUEUES": "1", "USER": "ada", "TZ": "UTC",
+    }  # fmt: skip
+
+    def run(*arguments: str) -> Result:
+        result = CliRunner().invoke(main, arguments, env=env)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+def ok(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def read(result: Result) -> Any:
+    return json.loads(ok(result))
+
+
+def test_list_shows_failed_jobs_newest_first_page_by_page(desk: Desk, call: Call) -> None:
+    desk.put("failed", "a")
+    desk.put("failed", "b", workspace="acme")
+    result = call("jobs", "list", "q")
+    rows = [line.split() for line in ok(result).splitlines()]
+    assert rows[0] == ["job", "state", "actor", "workspace", "priority", "attempts", "at", "reason"]
+    assert {row[0] for row in rows[1:]} == {"a", "b"}
+    assert "it broke" in result.stdout
+    assert result.stderr == "2 jobs of q are failed\n"
+
+    first = read(call("jobs", "list", "q", "--limit", "1", "--json"))
+    rest = read(call("jobs", "list", "q", "--limit", "1", "--cursor", first["cursor"], "--json"))
+    assert first["total"] == 2
+    assert {first["jobs"][0]["id"], rest["jobs"][0]["id"]} == {"a", "b"}
+    assert ok(call("jobs", "list", "q", "--state", "delayed")) == ""
+
+
+def test_show_tells_everything_of_a_job(desk: Desk, call: Call) -> None:
+    desk.engine.add("a", payload=payload("work", tags=("x",), text="ü\x1b[31m"), workspace="acme")
+    desk.worker.fetch()
+    holder = Holder("q", "a", desk.worker.name, desk.worker.held["a"])
+    tell_line(desk.service.store, holder, "half-way")
+    tell_progress(desk.service.store, holder, {"done": 1})
+    desk.worker.finish("a", "f", reason="it broke", error=("Broken", "it broke \x1b]0;x\x07", "Traceback:\n  line 1"))
+
+    text = ok(call("jobs", "show", "q", "a"))
+    for part in ("job          a", "state        failed", "attempt 1: failed", "  Broken: it broke", "    line 1",
+                 "half-way", '{"done": 1}', "acme"):  # fmt: skip
+        assert part in text, text
+    assert "\x1b" not in text
+    found = read(call("jobs", "show", "q", "a", "--json"))
+    assert (found["id"], found["state"], found["progress"]) == ("a", "failed", {"done": 1})
+    assert found["attempts"][0]["traceback"] == "Traceback:\n  line 1"
+    assert found["log"][0][1] == "half-way"
+
+
+def test_verbs_on_jobs_say_a_line_each_and_refusals_end_in_exit_code_1(desk: Desk, call: Call) -> None:
+    desk.put("failed", "f")
+    desk.put("waiting", "w")
+    desk.put("active", "a")
+    result = call("jobs", "retry", "q", "f", "w", "ghost")
+    assert result.exit_code == 1
+    assert result.stdout == "f: done\n"
+    assert result.stderr.splitlines() == [
+        "Error: cannot retry job 'w': it is waiting; possible while completed, failed, cancelled",
+        "Error: no job 'ghost' in queue 'q': it never was, or its retention has passed",
+    ]
+    answer = call("jobs", "cancel", "q", "w", "a", "a b", "--reason", "not wanted", "--json")
+    assert answer.exit_code == 1
+    rows = json.loads(answer.stdout)
+    assert [(row["id"], row.get("outcome")) for row in rows] == [("w", "done"), ("a", "told"), ("a b", None)]
+    assert desk.service.get_job("q", "w").reason == "not wanted"
+    assert call("jobs", "remove", "q", "a").exit_code == 1
+    assert ok(call("jobs", "remove", "q", "a", "--force")) == "a: told\n"
+    assert ok(call("jobs", "cancel", "q", "w")) == "w: already\n"
+
+
+def test_all_takes_what_the_filters_want(desk: Desk, call: Call) -> None:
+    for i in range(3):
+        desk.put("failed", f"f{i}", payload=payload("work", tags=("x",) if i else (), name=f"job {i}"))
+    for i in range(2):
+        desk.put("delayed", f"d{i}", payload=payload("work"), workspace="acme")
+    assert ok(call("jobs", "retry", "q", "--all", "--tag", "x", "--reset-attempts")) == "2 jobs retried\n"
+    assert ok(call("jobs", "promote", "q", "--all", "--workspace", "nobody")) == "0 jobs promoted\n"
+    assert read(call("jobs", "promote", "q", "--all", "--workspace", "acme", "--json")) == {"promoted": 2}
+    assert ok(call("jobs", "cancel", "q", "--all", "--added-after", "2999-01-01")) == "0 jobs cancelled\n"
+    assert ok(call("jobs", "cancel", "q", "--all", "--actor", "work", "--text", "JOB 1")) == "1 jobs cancelled\n"
+    assert ok(call("jobs", "retry", "q", "--all", "--state", "cancelled")) == "1 jobs retried\n"
+    assert desk.engine.snapshot().counts()["waiting"] == 4
+
+
+@pytest.mark.parametrize("verb", ["retry", "cancel", "promote"])
+def test_ids_and_all_exclude_each_other(call: Call, verb: str) -> None:
+    for arguments in ([], ["a", "--all"], ["a", "--tag", "x"]):
+        assert call("jobs", verb, "q", *arguments).exit_code == 2, arguments
+
+
+def test_find_goes_through_states_and_on_with_its_cursor(desk: Desk, call: Call) -> None:
+    desk.put("waiting", "w")
+    desk.put("delayed", "d")
+    desk.put("failed", "f")
+    found = read(call("jobs", "find", "q", "--actor", "work", "--limit", "2", "--json"))
+    assert [job["id"] for job in found["jobs"]] == ["w", "d"]
+    rest = read(call("jobs", "find", "q", "--actor", "work", "--cursor", found["cursor"], "--json"))
+    assert ([job["id"] for job in rest["jobs"]], rest["cursor"]) == (["f"], None)
+    result = call("jobs", "find", "q", "--text", "IT BROKE", "--state", "failed", "--state", "waiting")
+    assert " failed " in ok(result)
+    assert result.stderr == "1 jobs found, 2 looked at\n"
+    assert call("jobs", "find", "q", "--added-after", "soon").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("jobs", "list", "nowhere"), ("jobs", "show", "q", "ghost"), ("jobs", "show", "q", "a b"),
+        ("jobs", "list", "q", "--cursor", "x"), ("jobs", "retry", "nowhere", "--all"), ("queues", "drain", "nowhere"),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_one_line_and_exit_code_1(call: Call, arguments: tuple[str, ...]) -> None:
+    result = call(*arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_queues_are_paused_resumed_drained_and_cleaned(desk: Desk, call: Call) -> None:
+    for place in ("waiting", "delayed", "failed", "completed"):
+        desk.put(place, place)
+    assert ok(call("queues", "pause", "q", "--reason", "deploy")) == "q is paused\n"
+    assert "paused by ada: deploy" in ok(call("queues"))
+    assert read(call("queues", "--json"))[0]["paused_by"] == "ada"
+    assert ok(call("queues", "pause", "q")) == "q was paused already\n"
+    assert read(call("queues", "resume", "q", "--json")) == {"changed": True}
+    assert ok(call("queues", "resume", "q")) == "q was not paused\n"
+    assert ok(call("queues", "drain", "q")) == "1 jobs removed\n"
+    assert read(call("queues", "drain", "q", "--delayed", "--json")) == {"removed": 1}
+    assert ok(call("queues", "clean", "q", "--state", "failed", "--older-than", "3600")) == "0 jobs removed\n"
+    desk.engine.warp(2 * HOUR)
+    cleaned = read(call("queues", "clean", "q", "--state", "failed", "--older-than", "3600", "--json"))
+    assert cleaned == {"removed": ["failed"], "more": False}
+    assert call("queues", "clean", "q", "--state", "failed").exit_code == 2
+    assert call("queues", "clean", "q", "--state", "failed", "--older-than", "nan").exit_code == 1
