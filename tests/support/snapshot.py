@@ -105,7 +105,6 @@ class Snapshot:
         cancels = self.hash("cancels").keys() - self.zset("active").keys()
         assert not cancels, f"marked to be cancelled and not active: {cancels}"
         totals, counts = self.totals, self.counts()
-        totals.get("added", 0) + totals.get("revived", 0)
         # Every job that came, or came back, has ended, was dropped before it could, or is still there.
         came = sum(totals.get(name, 0) for name in ("added", "revived"))
         went = sum(totals.get(name, 0) for name in ("completed", "failed", "cancelled", "dropped"))
