@@ -150,8 +150,8 @@ class _Ear(threading.Thread):
     def _put_back(self, queue: str) -> None:
         """The slots filled up while the call blocked: leave the mark to another process."""
         try:
-            self._store.execute("RPUSH", self._key_of[queue], "1")
-        except CallboardError as error:
+            self._store.call("wake", queue)
+        except Exception as error:  # noqa: BLE001 - this thread has to live; a sweep marks again
             logger.debug("a mark could not be put back: %s", error)
 
     def _block(self, queues: set[str]) -> str | None:

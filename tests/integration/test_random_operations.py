@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from dramatiq.errors import RateLimitExceeded
 
 from callboard.service import QueueService
@@ -120,11 +119,5 @@ def settle(app: App, operators: list[Operator]) -> None:
     assert left <= {"meta"}, f"left behind by obliterate: {left}"
 
 
-def test_a_thousand_operations(make_app: Callable[..., App]) -> None:
-    operate(make_app, 1_000)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(600)
 def test_ten_thousand_operations(make_app: Callable[..., App]) -> None:
     operate(make_app, 10_000)

@@ -162,3 +162,13 @@ def test_obliterate_again_and_of_an_empty_queue_does_no_harm(make_engine: Callab
     desk.service.obliterate_queue("q")
     desk.service.obliterate_queue("q", force=True)
     assert left(desk) == set()
+
+
+def test_a_mark_that_is_put_back_is_the_only_one_and_none_wakes_a_paused_queue(desk: Desk) -> None:
+    store = desk.service.store
+    for _ in range(2):
+        assert store.call("wake", "q") == 1
+    assert desk.engine.do("LLEN", "wake") == 1
+    desk.service.pause_queue("q")
+    assert store.call("wake", "q") == 0
+    assert not desk.engine.take_mark()
