@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dramatiq
 import pytest
+from dramatiq.asyncio import get_event_loop_thread, set_event_loop_thread
 
 from callboard import CallboardBroker
 from tests.support.deployment import Deployment
@@ -63,6 +64,9 @@ def start_worker() -> Iterator[StartWorker]:
             worker.start()
             stack.callback(broker.close)
             stack.callback(worker.stop, timeout=5_000)
+            # Dramatiq keeps one event loop thread a process, in a global that the next worker overwrites; each worker
+            # must find its own again when it stops, or the thread outlives the tests.
+            stack.callback(set_event_loop_thread, get_event_loop_thread())
             return broker
 
         yield start
