@@ -1,5 +1,5 @@
 """Jobs added a second by one producer process with nobody at work, payloads of 280 bytes, after a warm-up of 200 jobs.
-Bulk: QueueService.add_jobs in batches of 250 against BullMQ's addBulk in batches of 250 and of 1,000, one call after
+Bulk: QueueService.add_jobs in batches of 150 against BullMQ's addBulk in batches of 250 and of 1,000, one call after
 the other; its better one counts. (Overlapped: four addBulk calls under way at once; for information.) Single:
 QueueService.add_job and an actor's send() against stock Dramatiq's send(), one after the other. The systems take
 turns; medians over the rounds, ratios as for the throughput."""
@@ -11,6 +11,7 @@ import statistics
 from bench.context import Context
 from bench.rows import Outcome, at_least, info, median_ratio, spread
 from bench.systems import System
+from callboard.verbs.add import MAX_BATCH_JOBS
 
 
 def measure(context: Context) -> Outcome:
@@ -34,7 +35,7 @@ def _bulk(context: Context) -> Outcome:
     speeds: dict[str, list[float]] = {"250": [], "1000": [], "overlapped": [], "callboard": []}
     for number in range(context.plan.rounds):
         speeds["250"].append(_speed(context, bullmq, "bulk", jobs, batch=250))
-        speeds["callboard"].append(_speed(context, callboard, "bulk", jobs, batch=250))
+        speeds["callboard"].append(_speed(context, callboard, "bulk", jobs, batch=MAX_BATCH_JOBS))
         speeds["1000"].append(_speed(context, bullmq, "bulk", jobs, batch=1_000))
         speeds["overlapped"].append(_speed(context, bullmq, "bulk", jobs, batch=1_000, in_flight=4))
         context.say(f"bulk add {number + 1}/{context.plan.rounds}: " + _last(speeds))
@@ -48,7 +49,7 @@ def _bulk(context: Context) -> Outcome:
             statistics.median(speeds["overlapped"]), "jobs/s", spread(speeds["overlapped"]),
         ),
         info(
-            "bulk add, Callboard add_jobs by 250",
+            f"bulk add, Callboard add_jobs by {MAX_BATCH_JOBS}",
             statistics.median(speeds["callboard"]), "jobs/s", spread(speeds["callboard"]),
         ),
         at_least("bulk add, Callboard / BullMQ", ratio, "×", 1.5, "one call after the other"),

@@ -3,7 +3,7 @@ workers: the rate while 95 % down to 70 % of it still wait is compared with the 
 10,000 wait (15,000 down to 5,000 of backlogs of 40,000, added while the queue is paused; median of several). A
 worker's memory is the resident size of all worker processes after a fifth of the backlog against after the whole.
 
-Script time is what the server itself measured (INFO latencystats, EVALSHA): p99.9 while the backlog was added by 250,
+Script time is what the server itself measured (INFO latencystats, EVALSHA): p99.9 while the backlog was added by 150,
 and while its last 65 % were worked off; the worse one counts. For these two Redis has a core of its own (and, where
 it is allowed, the priority to keep it) and everybody else the other one: the server measures wall time, and on two
 cores with three busy processes it would measure how long the scheduler lets it wait. (The first part, with the cores

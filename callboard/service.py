@@ -95,7 +95,7 @@ class QueueService:
         return AddResult(job_id, queue, "added" if code == ADDED else "duplicate")
 
     def add_jobs(self, queue: str, jobs: Iterable[JobSpec]) -> list[AddResult]:
-        """Add many jobs, in batches of at most 250 jobs and 1 MiB, each added as a whole or not at all.
+        """Add many jobs, in batches of at most 150 jobs and 1 MiB, each added as a whole or not at all.
 
         All jobs are checked before the first is added.
 

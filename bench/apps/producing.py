@@ -23,7 +23,7 @@ class Request:
 
     mode: str
     jobs: int
-    batch: int = 250
+    batch: int = 150
     warm: bool = False
     pause_ms: tuple[float, float] = (15.0, 45.0)
 

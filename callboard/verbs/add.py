@@ -15,8 +15,9 @@ from callboard.errors import QueueClosed, QueueFull, StoreUnavailable
 from callboard.packing import pack
 from callboard.store.store import Store
 
-#: A batch is atomic and bounded, so that no script holds Redis for long.
-MAX_BATCH_JOBS = 250
+#: A batch is atomic and bounded, so that no script holds Redis for long: with a million jobs stored, 250 jobs took
+#: 5.0–5.5 ms at p99.9 (the hashes grow at times), and more than 150 add hardly any speed.
+MAX_BATCH_JOBS = 150
 MAX_BATCH_BYTES = 1024 * 1024
 
 #: Waits between resends of an add (seconds).

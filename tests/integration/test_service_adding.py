@@ -147,13 +147,13 @@ def test_many_jobs_are_added_in_batches_with_an_answer_each(service: QueueServic
 
 
 def test_a_call_that_fails_on_the_way_says_what_landed(service: QueueService) -> None:
-    with pytest.raises(PartlyAdded, match="250 of 600") as caught:
+    with pytest.raises(PartlyAdded, match="300 of 600") as caught:
         service.add_jobs("small", (JobSpec("grow", id=f"n{n}") for n in range(600)))
-    assert [r.id for r in caught.value.landed] == [f"n{n}" for n in range(250)]
+    assert [r.id for r in caught.value.landed] == [f"n{n}" for n in range(300)]
     assert isinstance(caught.value.__cause__, QueueFull)
-    assert service.get_queue_stats("small").waiting == 250
+    assert service.get_queue_stats("small").waiting == 300
     with pytest.raises(JobNotFound):
-        service.get_job("small", "n250")
+        service.get_job("small", "n300")
 
 
 def test_no_jobs_are_no_call(service: QueueService) -> None:

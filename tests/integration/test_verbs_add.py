@@ -8,7 +8,7 @@ import msgpack
 import pytest
 
 from callboard.errors import QueueClosed, QueueFull
-from callboard.verbs.add import deliver
+from callboard.verbs.add import MAX_BATCH_JOBS, deliver
 from tests.support.engine import Engine, new_job
 
 HOUR = 3_600_000
@@ -173,8 +173,8 @@ def test_one_event_tells_of_a_batch(engine: Engine) -> None:
 
 
 def test_a_batch_of_the_largest_size_lands_whole(engine: Engine) -> None:
-    ids = [f"job-{i:03d}" for i in range(250)]
-    assert engine.add(*ids) == "1" * 250
+    ids = [f"job-{i:03d}" for i in range(MAX_BATCH_JOBS)]
+    assert engine.add(*ids) == "1" * MAX_BATCH_JOBS
     assert list(engine.snapshot().zset("waiting")) == ids
 
 
