@@ -12,10 +12,12 @@
 --
 -- Keys go by UNLINK: memory is freed in the background, however large they are. `sources` stays: it says what has been
 -- taken from other queues' outboxes.
--- include: clock
+-- include: clock wake
 local active, outbox = redis.call('ZCARD', K.active), redis.call('ZCARD', K.outbox)
 if ARGV[2] ~= '1' and (active > 0 or outbox > 0) then
-  redis.call('HDEL', K.meta, 'closed')
+  -- Workers that looked while it was closed have taken the mark and found nothing.
+  local was_closed = redis.call('HDEL', K.meta, 'closed') == 1
+  if was_closed and redis.call('HEXISTS', K.meta, 'paused') == 0 and redis.call('ZCARD', K.waiting) > 0 then mark() end
   return {-2, active, outbox}
 end
 if ARGV[1] == 'close' then

@@ -22,7 +22,7 @@ local LIMIT, GRANT_LIMIT, PROMOTE_LIMIT, TIDY_EVERY = 100, 1000, 200, 60000
 local flags = redis.call('HMGET', K.meta, 'swept', 'paused', 'granting', 'tidied')
 local swept = tonumber(flags[1] or 0)
 redis.call('HSET', K.meta, 'swept', now)
-local recovered, failed, granted, more = {}, {}, 0, false
+local recovered, failed, stopped, granted, more = {}, {}, {}, 0, false
 local has_active = redis.call('ZCARD', K.active) > 0
 local has_cancels = has_active and redis.call('HLEN', K.cancels) > 0
 
@@ -63,7 +63,7 @@ if has_active and granted == 0 then
     end
     local cancelled = has_cancels and take_cancel(id)
     if cancelled then
-      end_cancelled(id, rec, cancelled, events_max)
+      stopped[#stopped + 1] = {id, rec, cancelled}
     elseif rec.stalls > max_stalls then
       rec.state = FAILED
       rec.reason = string.format('stalled: %d starts were lost with their worker', rec.stalls)
@@ -76,6 +76,7 @@ if has_active and granted == 0 then
     if not cancelled then redis.call('HSET', K.record, id, encode(rec)) end
   end
   if #recovered > 0 then emit('stalled', recovered, events_max) end
+  for _, each in ipairs(stopped) do end_cancelled(each[1], each[2], each[3], events_max) end
   more = more or #recovered == LIMIT
   if #failed > 0 then
     count('failed', #failed)

@@ -151,9 +151,6 @@ local function finish(worker, policy, finishes, extras, repeated)
         emit(name, list, events_max)
       end
     end
-    if #to.completed > 0 then trim_count(K.completed, keep_completed, TRIM_LIMIT) end
-    if #to.failed > 0 then trim_count(K.failed, keep_failed, TRIM_LIMIT) end
-    if #to.cancelled > 0 then trim_count(K.cancelled, keep_completed, TRIM_LIMIT) end
   end
   for _, id in ipairs(erased) do
     redis.call('ZREM', K.completed, id)
@@ -162,6 +159,10 @@ local function finish(worker, policy, finishes, extras, repeated)
     emit('removed', {id}, events_max)
   end
   erase(erased)
+  -- Only now: what was to be removed must not push out what is kept.
+  if #to.completed > 0 then trim_count(K.completed, keep_completed, TRIM_LIMIT) end
+  if #to.failed > 0 then trim_count(K.failed, keep_failed, TRIM_LIMIT) end
+  if #to.cancelled > 0 then trim_count(K.cancelled, keep_completed, TRIM_LIMIT) end
   fill_outbox(messages)
   if stale > 0 and not repeated then count('stale_finishes', stale) end
   return table.concat(codes), #to.waiting / 2

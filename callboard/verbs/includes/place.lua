@@ -24,6 +24,8 @@ end
 -- How many members of `key` come before the place or are at it.
 local function rank_after(key, score, id)
   local rank = rank_of(key, score, id)
-  if redis.call('ZRANGE', key, rank, rank)[1] == id then return rank + 1 end
+  -- The job itself may have come to another place just behind.
+  local found = redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')
+  if found[1] == id and tonumber(found[2]) == tonumber(score) then return rank + 1 end
   return rank
 end
