@@ -5,44 +5,10 @@ The caller says what time it is; the model decides what must come of a call. It 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-PENDING = ("waiting", "delayed", "active")
-ENDED = {"c": "completed", "f": "failed", "x": "cancelled"}
-
-#: (job id, number of the fetch that got it)
-Held = tuple[str, int]
-
-
-@dataclass
-class ModelJob:
-    """One job. Times in ms; ``at`` is when it is due, its lease runs out, or when it ended, as its state has it."""
-
-    id: str
-    priority: int
-    workspace: str
-    state: str = "waiting"
-    at: int = 0
-    turn: int = 0
-    owner: tuple[str, int] | None = None
-    started: bool = False
-    attempts: int = 0
-    stalls: int = 0
-    lost: int = 0
-    history: int = 0
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the catalogue says of the queue; times in ms, ``keep`` and ``keep_ms`` by state."""
-
-    lease: int
-    tidy_every: int
-    max_stalls: int
-    keep: dict[str, int]
-    keep_ms: dict[str, int]
+from tests.statemachine.jobs import ENDED, End, Held, ModelJob, NewJob, Rules
 
 
 class Model:
@@ -50,16 +16,26 @@ class Model:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        #: What was said of each job since it was last looked at, in order; of the queue itself under ''.
+        self.events: defaultdict[str, list[str]] = defaultdict(list)
+        self.begin()
+
+    def begin(self) -> None:
+        """An empty queue that nobody has swept yet."""
         self.jobs: dict[str, ModelJob] = {}
         self.totals: Counter[str] = Counter()
         self.results: dict[str, int] = {}
         self.outbox = 0
         self.paused = False
+        self.closed = False
         self.swept = 0
         self.tidied = 0
         #: Which process that holds other jobs empties itself for the next last start, and until when.
         self.claim: tuple[str, int] | None = None
-        #: Turns: the last one given to each workspace of a priority, and the last one served of a priority.
+        self._begin_lines()
+
+    def _begin_lines(self) -> None:
+        """Turns: the last one given to each workspace of a priority, and the last one served of a priority."""
         self._given: Counter[tuple[int, str]] = Counter()
         self._served: Counter[int] = Counter()
 
@@ -81,43 +57,64 @@ class Model:
         """Whether one more lost start fails the job."""
         return 0 < job.stalls >= self.rules.max_stalls
 
+    def to_stop(self, worker: str) -> list[str]:
+        """The ids of a worker's jobs that were cancelled."""
+        return [j.id for j in self.of("active") if j.mark and j.owner is not None and j.owner[0] == worker]
+
     # What happens to it
 
-    def add(self, jobs: Iterable[tuple[str, int, str, int]], now: int) -> str:
-        """Add (id, priority, workspace, delay); one code a job."""
+    def add(self, jobs: Iterable[NewJob], now: int) -> str:
+        """One code a job."""
         codes = ""
-        for job_id, priority, workspace, delay in jobs:
-            if job_id in self.jobs:
+        for new in jobs:
+            if new.id in self.jobs:
                 codes += "0"
                 continue
             codes += "1"
-            job = self.jobs[job_id] = ModelJob(job_id, priority, workspace)
+            job = self.jobs[new.id] = ModelJob(new.id, new.priority, new.workspace, new.message, now)
             self.totals["added"] += 1
-            self._wait_or_delay(job, delay, now)
+            self.say("delayed" if new.delay else "added", job)
+            self._wait_or_delay(job, new.delay, now)
         return codes
 
-    def finish(self, worker: str, held: Held, outcome: str, now: int, delay: int, ttl: int, sends: int) -> str:
-        """End an attempt; 1 done, 0 stale."""
-        if not self.owns(worker, held):
-            self.totals["stale_finishes"] += 1
-            return "0"
-        job = self.jobs[held[0]]
-        self.outbox += sends
-        if ttl:
-            self.results[job.id] = now + ttl
+    def finish(self, worker: str, finishes: Iterable[tuple[Held, End]], now: int) -> str:
+        """End attempts; one code each: 1 done, 0 stale. Of what ended, the newest are kept."""
+        codes, touched = "", set()
+        for held, end in finishes:
+            if self.owns(worker, held):
+                codes += "1"
+                touched.add(self._end(self.jobs[held[0]], end, now))
+            else:
+                codes += "0"
+                self.totals["stale_finishes"] += 1
+        for state in touched & set(self.rules.keep):
+            self.trim(state)
+        return codes
+
+    def _end(self, job: ModelJob, end: End, now: int) -> str:
+        """Returns the state that it went to."""
+        mark, job.mark = job.mark, None
+        ran, outcome, reason = end.outcome != "b", end.outcome, end.reason
+        if mark and outcome != "c":
+            outcome, reason = "x", mark.reason
+        self.outbox += end.sends
+        if end.ttl:
+            self.results[job.id] = now + end.ttl
+        if ran:
+            job.tried_at = now
+            job.attempts += outcome != "d"
+            job.errors += [reason] if outcome != "c" else []
         if outcome == "b":
             self._give_back(job)
-            return "1"
-        job.started = True
-        job.attempts += outcome != "d"
-        job.history += outcome != "c"
-        if outcome in "rd":
-            self.totals["retried" if outcome == "r" else "deferred"] += 1
-            self._wait_or_delay(job, delay, now)
+        elif outcome in "rd":
+            self.count_and_say("retried" if outcome == "r" else "deferred", job)
+            self._wait_or_delay(job, end.delay, now)
         else:
-            job.state, job.at = ENDED[outcome], now
-            self.totals[job.state] += 1
-        return "1"
+            self.close(job, ENDED[outcome], now, reason if outcome != "c" else "")
+        state = job.state
+        if mark and mark.remove:
+            self.remove(job)
+        return state
 
     def trim(self, state: str) -> None:
         """Keep the newest of a finished state."""
@@ -133,11 +130,12 @@ class Model:
         """What is due lines up."""
         for job in self.of("delayed"):
             if job.at <= now:
-                self._line_up(job)
+                self.say("waiting", job)
+                self.line_up(job)
 
     def fetch(self, worker: str, number: int, at_once: int, ahead: int, holds: int, now: int) -> list[str]:
         """A worker asks for jobs; the ids that it gets, in order."""
-        if self.paused or at_once + ahead == 0:
+        if self.paused or self.closed or at_once + ahead == 0:
             return []
         got: list[ModelJob] = []
         for job in self.of("waiting"):
@@ -156,26 +154,27 @@ class Model:
             got.append(job)
         for place, job in enumerate(got):
             job.state, job.at = "active", now + self.rules.lease
-            job.owner, job.started = (worker, number), place < at_once
+            job.owner, job.started, job.tried_at = (worker, number), place < at_once, 0
+            self.say("active", job)
             self._served[job.priority] = max(self._served[job.priority], job.turn)
         return [job.id for job in got]
 
-    def release(self, worker: str, held: Sequence[Held]) -> str:
+    def release(self, worker: str, held: Sequence[Held], now: int) -> str:
         """Unstarted jobs go back; one code a job."""
         codes = "".join("1" if self.owns(worker, each) else "0" for each in held)
         for code, (job_id, _) in zip(codes, held, strict=True):
             if code == "1":
-                self._give_back(self.jobs[job_id])
+                self._give_back_or_stop(self.jobs[job_id], now)
         return codes
 
-    def reclaim(self, worker: str, known: Sequence[Held]) -> int:
+    def reclaim(self, worker: str, known: Sequence[Held], now: int) -> int:
         """What a worker holds and does not know goes back."""
         unknown = [
             job for job in self.of("active")
             if job.owner is not None and job.owner[0] == worker and (job.id, job.owner[1]) not in known
         ]  # fmt: skip
         for job in unknown:
-            self._give_back(job)
+            self._give_back_or_stop(job, now)
         return len(unknown)
 
     def extend(self, worker: str, held: Sequence[Held], expiry: int) -> str:
@@ -210,11 +209,13 @@ class Model:
                 if job.at <= now - age:
                     del self.jobs[job.id]
         self.results = {job_id: at for job_id, at in self.results.items() if at > now}
+        if not self.of("waiting") and not self.of("active"):
+            self._begin_lines()
 
     def warp(self, ms: int) -> None:
         """So much time goes by: what is in the future comes nearer."""
         for job in self.jobs.values():
-            job.at -= ms
+            job.at, job.added, job.tried_at = job.at - ms, job.added - ms, job.tried_at - ms
         self.results = {job_id: at - ms for job_id, at in self.results.items()}
         self.swept -= ms
         self.tidied -= ms
@@ -223,30 +224,64 @@ class Model:
 
     # How
 
-    def _line_up(self, job: ModelJob) -> None:
+    def say(self, kind: str, job: ModelJob) -> None:
+        """An event of a job."""
+        self.events[job.id].append(kind)
+
+    def count_and_say(self, kind: str, job: ModelJob) -> None:
+        """What happened to a job is counted and told."""
+        self.totals[kind] += 1
+        self.say(kind, job)
+
+    def line_up(self, job: ModelJob) -> None:
         """At the end of its workspace's line, and not before the turn that is being served."""
         line = job.priority, job.workspace
         self._given[line] = job.turn = max(self._given[line], self._served[job.priority]) + 1
         job.state = "waiting"
 
+    def close(self, job: ModelJob, state: str, now: int, reason: str) -> None:
+        """A job ends."""
+        job.state, job.at, job.reason = state, now, reason
+        self.count_and_say(state, job)
+
+    def erase(self, job: ModelJob) -> None:
+        """A job goes, and its result with it."""
+        del self.jobs[job.id]
+        self.results.pop(job.id, None)
+
+    def remove(self, job: ModelJob) -> None:
+        """A job goes because somebody said so."""
+        self.erase(job)
+        self.count_and_say("removed", job)
+
     def _wait_or_delay(self, job: ModelJob, delay: int, now: int) -> None:
         if delay:
             job.state, job.at = "delayed", now + delay
         else:
-            self._line_up(job)
+            self.line_up(job)
 
     def _give_back(self, job: ModelJob) -> None:
         """To the very place that it had."""
-        job.state, job.started = "waiting", False
+        job.state, job.started, job.tried_at = "waiting", False, 0
+
+    def _give_back_or_stop(self, job: ModelJob, now: int) -> None:
+        """It runs no more: if that was wanted, it ends."""
+        mark, job.mark = job.mark, None
+        if mark is None:
+            self._give_back(job)
+            return
+        self.close(job, "cancelled", now, mark.reason)
+        if mark.remove:
+            self.remove(job)
 
     def _recover(self, job: ModelJob, now: int) -> None:
         job.lost += 1
+        self.say("stalled", job)
         if job.started:
             job.stalls += 1
-            job.history += 1
+            job.errors.append("the worker was lost")
             self.totals["stalled"] += 1
-        if job.stalls > self.rules.max_stalls:
-            job.state, job.at = "failed", now
-            self.totals["failed"] += 1
+        if job.stalls > self.rules.max_stalls and not job.mark:
+            self.close(job, "failed", now, f"stalled: {job.stalls} starts were lost with their worker")
         else:
-            self._give_back(job)
+            self._give_back_or_stop(job, now)

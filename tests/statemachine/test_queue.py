@@ -14,29 +14,36 @@ from hypothesis.stateful import run_state_machine_as_test
 from callboard.settings import Settings
 from callboard.store.store import open_store
 from tests.conftest import SettingsMaker
-from tests.statemachine.machine import QUEUE, QueueMachine
+from tests.statemachine.base import QUEUE
+from tests.statemachine.machine import QueueMachine
 
 #: Examples a server, and calls an example.
 EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "200"))
 STEPS = 40
+
+#: Examples a run of Hypothesis. After its first ten (its health check) it would follow each example with five slight
+#: variations of it, which find little here.
+BATCH = 10
 
 
 def run(given: Settings, examples: int) -> None:
     """Run ``examples`` examples of the machine on one server."""
 
     class OnThisServer(QueueMachine):
-        store = open_store(given)
+        stores = (open_store(given), open_store(given))
 
     try:
-        run_state_machine_as_test(
-            OnThisServer,
-            settings=settings(
-                max_examples=examples, stateful_step_count=STEPS, deadline=None, database=None,
-                suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
-            ),
-        )  # fmt: skip
+        for _ in range(-(-examples // BATCH)):
+            run_state_machine_as_test(
+                OnThisServer,
+                settings=settings(
+                    max_examples=BATCH, stateful_step_count=STEPS, deadline=None, database=None,
+                    suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
+                ),
+            )  # fmt: skip
     finally:
-        OnThisServer.store.close()
+        for store in OnThisServer.stores:
+            store.close()
     assert OnThisServer.examples >= examples
 
 

@@ -29,7 +29,7 @@ return found
 #: Moves every time that a queue holds into the past, as if so much time had gone by.
 _WARP = """
 local by = tonumber(ARGV[1])
-for i = 2, #KEYS do
+for i = 3, #KEYS do
   local members = redis.call('ZRANGE', KEYS[i], 0, -1, 'WITHSCORES')
   for j = 1, #members, 2 do
     redis.call('ZADD', KEYS[i], string.format('%.0f', members[j + 1] - by), members[j])
@@ -39,8 +39,20 @@ for _, field in ipairs({'swept', 'tidied', 'lone_until', 'granting'}) do
   local at = redis.call('HGET', KEYS[1], field)
   if at then redis.call('HSET', KEYS[1], field, string.format('%.0f', at - by)) end
 end
+local function moved(rec, at)
+  local time = struct.unpack('>I8', rec, at)
+  if time == 0 then return rec end
+  return string.sub(rec, 1, at - 1) .. struct.pack('>I8', time - by) .. string.sub(rec, at + 8)
+end
+local records = redis.call('HGETALL', KEYS[2])
+for i = 1, #records, 2 do
+  local rec = moved(records[i + 1], 4)
+  local rest = 13 + string.byte(rec, 12)
+  if #rec >= rest then rec = moved(moved(rec, rest), rest + 22) end
+  redis.call('HSET', KEYS[2], records[i], rec)
+end
 """
-_TIMES = ("meta", "delayed", "active", "completed", "failed", "cancelled", "expiry")
+_TIMES = ("meta", "record", "delayed", "active", "completed", "failed", "cancelled", "expiry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,6 @@ def take_snapshot(store: Store, queue: str) -> Snapshot:
 
 
 def warp(store: Store, queue: str, ms: int) -> None:
-    """Let ``ms`` go by for ``queue``: every due time, lease expiry and end time moves so far into the past."""
+    """Let ``ms`` go by for ``queue``: every time of a job and of the queue moves so far into the past."""
     keys = [queue_key(store.settings.prefix, queue, name) for name in _TIMES]
     store.execute("EVAL", _WARP, len(keys), *keys, ms)
