@@ -31,7 +31,8 @@ def test_rolling_restarts_run_every_job_once(
 ) -> None:
     started = [WorkerTree(deployment, tmp_path / "tree-0.log").ready()]
     try:
-        with Producer(deployment.service(), deployment.ledger, rng, ms=40, pause_s=0.03) as producer:
+        # Less work than one worker can do, or fifty restarts leave a backlog that takes minutes to drain.
+        with Producer(deployment.service(), deployment.ledger, rng, ms=20, pause_s=0.05) as producer:
             for n in range(restarts):
                 started.append(WorkerTree(deployment, tmp_path / f"tree-{n + 1}.log").ready())
                 old = started[-2]
