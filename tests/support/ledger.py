@@ -47,7 +47,8 @@ class Ledger:
         if not self.path.exists():
             return []
         found = []
-        for text in self.path.read_text(encoding="ascii").splitlines():
+        whole, _, _ = self.path.read_text(encoding="ascii").rpartition("\n")  # the rest is being written
+        for text in whole.splitlines():
             kind, job, pid, attempt, at = text.split(" ")
             if not kinds or kind in kinds:
                 found.append(Line(kind, job, int(pid), int(attempt), int(at) / 1e9))
