@@ -9,6 +9,7 @@ import pytest
 from callboard.errors import InvalidOption, JobNotFound
 from callboard.ids import pack_id
 from callboard.verbs.looking import QueueStats, list_jobs, queue_stats, stats_call
+from callboard.verbs.steering import reprioritise
 from tests.support.engine import Engine
 
 HOUR = 3_600_000
@@ -83,6 +84,14 @@ def test_lists_of_every_state(engine: Engine) -> None:
         assert [(job.id, job.state) for job in page.jobs] == [(job_id, state)]
         assert (page.total, page.cursor) == (1, None)
     assert list_jobs(engine.store, "q", "blocked").jobs == []
+
+
+def test_a_cursor_is_at_a_place_and_not_at_a_job(engine: Engine) -> None:
+    engine.add("a")
+    cursor = list_jobs(engine.store, "q", "waiting", limit=1).cursor
+    reprioritise(engine.store, engine.spec, "a", 6)
+    rest = list_jobs(engine.store, "q", "waiting", limit=1, cursor=cursor)
+    assert [job.id for job in rest.jobs] == ["a"], "it came to a place behind the cursor"
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 10, 200])

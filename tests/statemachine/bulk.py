@@ -146,6 +146,12 @@ class BulkMachine(BaseMachine):
         assert removed == operating.clean(self.model, state, clock() - minutes * MINUTE, limit)
         assert more is (len(removed) == limit)
 
+    @precondition(lambda self: self.model.outbox and not self.model.of("active"))
+    @rule()
+    def messages_keep_a_queue(self) -> None:
+        """Those on their way to other queues would be lost with it."""
+        self._obliterate(force=False)
+
     def _obliterate(self, force: bool) -> None:
         """All goes, or the queue is refused and open again."""
         busy = bool(self.model.of("active") or self.model.outbox) and not force

@@ -37,6 +37,7 @@ LINES = 3
 ids = st.integers(0, 99).map("j{:02d}".format)
 new_jobs = st.builds(NewJob, ids, priorities, workspaces, delays, messages)
 batches = st.lists(new_jobs, min_size=3, max_size=8)
+numbers = st.lists(some, min_size=2, max_size=LINES + 1)
 outcomes = st.sampled_from(["c", "c", "r", "d", "f", "x", "b"])
 ttls = st.sampled_from([0, 0, 20 * MINUTE])
 sends = st.sampled_from([0, 0, 1, 2])
@@ -222,28 +223,29 @@ class WorkingMachine(BaseMachine):
 
     # What jobs say of themselves while they run
 
-    @rule(data=st.data(), what=st.sampled_from(["progress", "log", "checkpoint"]), number=some)
-    def an_attempt_speaks(self, data: st.DataObject, what: str, number: int) -> None:
-        """Only the attempt that holds the job is heard."""
+    @rule(data=st.data(), what=st.sampled_from(["progress", "log", "checkpoint"]), numbers=numbers)
+    def an_attempt_speaks(self, data: st.DataObject, what: str, numbers: list[int]) -> None:
+        """Several times; only the attempt that holds the job is heard."""
         spoken = [(name, held) for name in sorted(self.past) for held in self.past[name][-6:]]
         owned = [each for each in spoken if self.model.owns(*each)]
         if not spoken:
             return
         worker, held = data.draw(st.sampled_from([*owned * 3, *spoken]))
         holder = telling.Holder("q", held[0], worker, held[1])
-        if not self.model.owns(worker, held):
-            with pytest.raises(WrongState if held[0] in self.model.jobs else JobNotFound):
-                self._speak(what, holder, number)
-            return
-        self._speak(what, holder, number)
-        job = self.model.jobs[held[0]]
-        if what == "progress":
-            job.progress = number
-            self.model.say("progress", job)
-        elif what == "checkpoint":
-            job.checkpoints[f"part {number % 2}"] = number
-        else:
-            job.log = [*job.log, f"line {number}"][-LINES:]
+        for number in numbers:
+            if not self.model.owns(worker, held):
+                with pytest.raises(WrongState if held[0] in self.model.jobs else JobNotFound):
+                    self._speak(what, holder, number)
+                continue
+            self._speak(what, holder, number)
+            job = self.model.jobs[held[0]]
+            if what == "progress":
+                job.progress = number
+                self.model.say("progress", job)
+            elif what == "checkpoint":
+                job.checkpoints[f"part {number % 2}"] = number
+            else:
+                job.log = [*job.log, f"line {number}"][-LINES:]
 
     def _speak(self, what: str, holder: telling.Holder, number: int) -> None:
         if what == "progress":
