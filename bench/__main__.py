@@ -11,6 +11,7 @@ import click
 
 from bench import (
     adding,
+    bulk_steering,
     calibration,
     context,
     flat,
@@ -19,6 +20,7 @@ from bench import (
     pickup,
     report,
     settings,
+    steering,
     systems,
     throughput,
     versions,
@@ -40,6 +42,8 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "memory": memory,
     "idle": idle,
     "flat": flat,
+    "steering": steering,
+    "bulk-steering": bulk_steering,
 }
 
 #: Only when asked for with --only.

@@ -86,17 +86,32 @@ def workers(commands: Sequence[Sequence[str]], env: Mapping[str, str]) -> Iterat
                 _stop(running)
 
 
+#: CPU seconds of processes that ended as orphans: the system adds them to nobody that this process can ask.
+_orphans_cpu_s = 0.0
+
+
+def orphans_cpu_seconds() -> float:
+    """CPU time of all processes of this run that ended after their launcher."""
+    return _orphans_cpu_s
+
+
 def _stop(running: list[subprocess.Popen[bytes]]) -> None:
     """End workers at once: their work is done, and what an orderly stop would write is not needed any more."""
+    global _orphans_cpu_s
+    orphans: list[psutil.Process] = []
     for process in running:
         if process.poll() is None:
             children = psutil.Process(process.pid).children(recursive=True)
             process.kill()
             for child in children:
                 with suppress(psutil.NoSuchProcess):
+                    times = child.cpu_times()
                     child.kill()
+                    _orphans_cpu_s += times.user + times.system
+                    orphans.append(child)
     for process in running:
         process.wait()
+    psutil.wait_procs(orphans, timeout=5.0)
 
 
 def produce(command: Sequence[str], env: Mapping[str, str], **request: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import psutil
 
+from bench.processes import orphans_cpu_seconds
 from bench.rows import Outcome, Row, info
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Quiet:
 
 def _our_seconds() -> float:
     """CPU time of this process and its descendants, those that have ended included."""
-    total = 0.0
+    total = orphans_cpu_seconds()
     me = psutil.Process()
     for process in [me, *me.children(recursive=True)]:
         try:

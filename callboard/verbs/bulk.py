@@ -36,7 +36,7 @@ _STEP_MOVING, _STEP_LOOKING = 100, 500
 MAX_BUDGET, MAX_CLEANED = 1_000_000, 100_000
 
 #: After a step a run rests this many times as long as the step took, so that workers keep their share of Redis.
-_REST = 4.0
+_REST = 2.0
 
 #: As Lua's ``string.lower`` does it.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
