@@ -11,8 +11,12 @@ no queue and no actor by name, and imports none of the other packages. For sendi
 
 from callboard.broker import CallboardBroker
 from callboard.catalogue import Priority
-from callboard.errors import CallboardError, PermanentError
+from callboard.current import CurrentJob, current_job
+from callboard.errors import CallboardError, Deferred, PermanentError
 from callboard.service import QueueService
 from callboard.settings import Settings
 
-__all__ = ["CallboardBroker", "CallboardError", "PermanentError", "Priority", "QueueService", "Settings"]
+__all__ = [
+    "CallboardBroker", "CallboardError", "CurrentJob", "Deferred", "PermanentError", "Priority", "QueueService",
+    "Settings", "current_job",
+]  # fmt: skip

@@ -10,8 +10,10 @@ from dramatiq import Actor, Broker, Consumer, Message, MessageProxy, Middleware
 from dramatiq.errors import QueueJoinTimeout
 from dramatiq.middleware import MiddlewareError
 
-from callboard.door import MAX_PRIORITY, admit
+from callboard.door import MAX_PRIORITY, admit, check_actor_options
 from callboard.errors import BadRequest, InvalidOption, UnknownQueue
+from callboard.payloads import VERSION_OPTION, Contract, contract_of, taking
+from callboard.registry import published
 from callboard.results import keep_failure
 from callboard.settings import Settings
 from callboard.store.store import open_store
@@ -21,6 +23,7 @@ from callboard.worker.finish import FAILED, RETRY, described, refuse
 from callboard.worker.interrupter import guard
 from callboard.worker.job import Job
 from callboard.worker.runtime import WorkerRuntime
+from callboard.worker.speaker import StoreSpeaker
 
 
 class CallboardBroker(Broker):
@@ -38,6 +41,8 @@ class CallboardBroker(Broker):
         self.catalogue = self.settings.catalogue
         self.store = open_store(self.settings)
         self.runtime = WorkerRuntime()
+        self._speaker = StoreSpeaker(self.store, lambda: self.runtime.worker_id)
+        self._contracts: dict[str, Contract] = {}
         self._hooks: dict[str, list[Callable[..., Any]]] = {}
         super().__init__(middleware=[])
         self.add_middleware(self.runtime)
@@ -93,15 +98,34 @@ class CallboardBroker(Broker):
     # Declaring
 
     def declare_actor(self, actor: Actor[Any, Any]) -> None:
-        """Declare an actor on a queue of the catalogue. Its function can be interrupted when a worker runs it.
+        """Declare an actor on a queue of the catalogue. Its function can be interrupted when a worker runs it; with
+        ``payload=Model`` it gets an instance of the model.
 
-        Raises: UnknownQueue; InvalidOption for a priority that no job may have (0: the queue's default).
+        Raises: UnknownQueue; InvalidOption for a priority that no job may have (0: the queue's default), or options
+        that are out of range.
         """
+        name = actor.actor_name
         priority: Any = actor.priority
         if not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
-            raise InvalidOption(f"{actor.actor_name}: priority {priority!r} is not within 0…{MAX_PRIORITY}")
-        actor.fn = guard(actor.fn, self.runtime.interrupter, self.runtime.current_job)
+            raise InvalidOption(f"{name}: priority {priority!r} is not within 0…{MAX_PRIORITY}")
+        try:
+            check_actor_options(actor.options)
+        except InvalidOption as error:
+            raise InvalidOption(f"{name}: {error}") from None
+        contract = contract_of(name, actor.options)
+        if contract is not None:
+            self._contracts[name] = contract
+            actor.fn = taking(actor.fn, contract, self._version_of_running)
+        actor.fn = guard(actor.fn, self.runtime.interrupter, self.runtime.current_job, self._speaker)
         super().declare_actor(actor)
+
+    def _version_of_running(self) -> int | None:
+        job = self.runtime.current_job()
+        return None if job is None else job.options.get(VERSION_OPTION, 1)
+
+    def published_actors(self) -> dict[str, dict[str, Any]]:
+        """What producers may know of this broker's actors, by name: queue, priority, options, and what each takes."""
+        return {name: published(actor, self._contracts.get(name)) for name, actor in self.actors.items()}
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue of the catalogue. Idempotent.
@@ -140,8 +164,8 @@ class CallboardBroker(Broker):
         actor = self.actors.get(message.actor_name)
         return admit(
             self.catalogue[message.queue_name], message.actor_name, message.args, message.kwargs, message.options,
-            message.message_id, actor_priority=actor.priority if actor else 0, delay_ms=delay,
-            timestamp=message.message_timestamp,
+            message.message_id, actor_priority=actor.priority if actor else 0,
+            takes=self._contracts.get(message.actor_name), delay_ms=delay, timestamp=message.message_timestamp,
         )  # fmt: skip
 
     def _enqueue_with_finish(self, job: Job, message: Message[Any], delay: int | None) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from callboard.catalogue import QueueSpec
 from callboard.codec import encode_payload
-from callboard.errors import InvalidOption, PayloadInvalid, PayloadTooLarge
+from callboard.errors import MAX_DELAY_S, InvalidOption, PayloadInvalid, PayloadTooLarge
 from callboard.ids import check_id, pack_id
+from callboard.payloads import VERSION_OPTION, Checker
 from callboard.verbs.add import NewJob
 
 MIN_PRIORITY, MAX_PRIORITY = 1, 1000
@@ -19,8 +20,7 @@ MIN_PRIORITY, MAX_PRIORITY = 1, 1000
 #: Bytes of a workspace's name in UTF-8.
 MAX_WORKSPACE = 128
 
-#: A delay beyond this is taken for a mistake in units (ms).
-MAX_DELAY_MS = 10 * 366 * 24 * 3600 * 1000
+MAX_DELAY_MS = MAX_DELAY_S * 1000
 
 MAX_TAGS = 20
 
@@ -35,6 +35,7 @@ _NUMBERS: dict[str, tuple[type[int] | tuple[type[int], type[float]], float, floa
     "max_backoff": (int, 0, MAX_DELAY_MS),
     "max_age": ((int, float), 0, float("inf")),
     "result_ttl": (int, 1, MAX_DELAY_MS),
+    VERSION_OPTION: (int, 1, 2**31),
 }
 
 #: Options of actors that are Python objects: as text in a job they would end the worker thread that meets them.
@@ -50,6 +51,7 @@ def admit(
     job_id: str,
     *,
     actor_priority: int = 0,
+    takes: Checker | None = None,
     delay_ms: float | None = None,
     run_at: datetime | None = None,
     timestamp: int | None = None,
@@ -57,7 +59,8 @@ def admit(
     """Check and encode one job for queue ``spec``.
 
     ``options`` are the job's (priority, workspace, tags, max_attempts …); those of value None are as if not given.
-    ``delay_ms`` counts from the add, ``run_at`` is a time with a zone; at most one of them.
+    ``takes`` says what the actor takes; None: anything. ``delay_ms`` counts from the add, ``run_at`` is a time with a
+    zone; at most one of them.
 
     Raises: InvalidOption, PayloadInvalid, PayloadTooLarge, naming the field and what is allowed.
     """
@@ -68,14 +71,32 @@ def admit(
     workspace = kept.pop("workspace", "")
     kept.pop("eta", None)
     _check_workspace(workspace)
+    if takes is not None:
+        check_payload(takes, args, kwargs, kept)
     if kept:
-        _check_options(kept)
+        check_options(kept)
     delay, due = when(delay_ms, run_at)
     if timestamp is None:
         timestamp = int(time.time() * 1000)
     payload = encode_payload(actor, args, kwargs, kept, timestamp)
     check_payload_size(spec, payload)
     return NewJob(pack_id(check_id(job_id)), payload, priority, workspace, delay, due)
+
+
+def check_payload(takes: Checker, args: Sequence[Any], payload: Mapping[str, Any], options: dict[str, Any]) -> None:
+    """Check a payload against what its actor takes, and note in ``options`` which version it has.
+
+    One that says that it is older is let through: only its actor's ``upgrade`` knows what it was like.
+
+    Raises: PayloadInvalid; InvalidOption for a version that is not there yet.
+    """
+    asked = options.setdefault(VERSION_OPTION, takes.version)
+    if asked == takes.version:
+        takes.check(args, payload)
+    elif isinstance(asked, int) and asked > takes.version:
+        raise InvalidOption(f"payload_version {asked}: the actor's payload has version {takes.version} so far")
+    if asked == 1:
+        del options[VERSION_OPTION]
 
 
 def check_payload_size(spec: QueueSpec, payload: bytes) -> None:
@@ -129,15 +150,31 @@ def _utf8_length(text: str) -> int:
         return sys.maxsize
 
 
-def _check_options(options: Mapping[str, Any]) -> None:
+def check_actor_options(options: Mapping[str, Any]) -> None:
+    """Check what an actor declares for its jobs.
+
+    Raises: InvalidOption.
+    """
+    _check_common({name: value for name, value in options.items() if value is not None})
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Check the options of a job.
+
+    Raises: InvalidOption.
+    """
+    for name in _OF_ACTORS:
+        if isinstance(options.get(name), (str, bytes, int, float, list, dict)):
+            raise InvalidOption(f"{name} is an option of actors, not of jobs")
+    _check_common(options)
+
+
+def _check_common(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if name in _NUMBERS:
             kind, least, most = _NUMBERS[name]
             if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
                 raise InvalidOption(f"{name} {value!r} is not a number within {least:g}…{most:g}")
-    for name in _OF_ACTORS:
-        if isinstance(options.get(name), (str, bytes, int, float, list, dict)):
-            raise InvalidOption(f"{name} is an option of actors, not of jobs")
     backoff = options.get("backoff")
     if backoff is not None and backoff not in ("fixed", "exponential"):
         raise InvalidOption(f"backoff {backoff!r} is neither 'fixed' nor 'exponential'")

@@ -15,10 +15,13 @@
     ├── WrongState                    the job's state does not allow it; ``state`` says which it is in
     ├── PayloadChanged                somebody else edited the payload meanwhile
     ├── QueueBusy                     jobs are active or the outbox is not empty
+    ├── NoCurrentJob                  ``current_job()`` where no job runs
     ├── StoreUnavailable              Redis did not answer in time (also a ``BrokerConnectionError``)
     ├── StoreRefused                  Redis answered that it takes no writes (memory, disk, replica)
     └── FormatMismatch                the data in Redis was written by an incompatible version
     PermanentError                    raised *by actors*: fail this job now, do not retry
+    └── PayloadUnfit                  a stored payload does not fit its actor any more
+    Deferred                          raised *by actors* (``defer``): run this job again later, at no attempt's cost
     JobCancelled                      raised *into actors*: an operator cancelled the job
     LeaseLost                         raised *into actors*: the job belongs to another worker by now
 
@@ -27,8 +30,13 @@ The docstring of a class is its default message, so it says what to do.
 
 from __future__ import annotations
 
+from typing import Any
+
 from dramatiq.errors import ActorNotFound, BrokerConnectionError, QueueNotFound
 from dramatiq.threading import Interrupt
+
+#: A delay beyond this is taken for a mistake in units.
+MAX_DELAY_S = 10 * 366 * 24 * 3600
 
 
 class CallboardError(Exception):
@@ -90,6 +98,10 @@ class QueueBusy(CallboardError):
     """Jobs are active or the outbox is not empty. Pause the queue and wait, or force it and lose them."""
 
 
+class NoCurrentJob(CallboardError):
+    """No job runs here: current_job() is for actors. In tests, run the actor with ``callboard.testing``."""
+
+
 class StoreUnavailable(CallboardError, BrokerConnectionError):
     """Redis did not answer in time. The call may have taken effect; repeat it with the same job id."""
 
@@ -104,6 +116,24 @@ class FormatMismatch(CallboardError):
 
 class PermanentError(Exception):
     """Raised by an actor whose job can never succeed: it fails at once, whatever attempts are left."""
+
+
+class PayloadUnfit(PermanentError):
+    """The stored payload does not fit its actor any more. Add the job again, or give the actor an ``upgrade``."""
+
+
+class Deferred(Exception):
+    """Raised by an actor that wants to run again in ``seconds``; costs no attempt.
+
+    Raises: InvalidOption when ``seconds`` is not a number within 0 and ten years.
+    """
+
+    def __init__(self, seconds: float, reason: str = "") -> None:
+        given: Any = seconds
+        if not isinstance(given, int | float) or not 0 <= given <= MAX_DELAY_S:
+            raise InvalidOption(f"defer {seconds!r} is not a number of seconds within 0…{MAX_DELAY_S} (ten years)")
+        super().__init__(reason or f"deferred for {seconds:g} s")
+        self.seconds = seconds
 
 
 class JobCancelled(Interrupt):

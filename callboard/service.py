@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from callboard.catalogue import Priority, QueueSpec
@@ -136,7 +137,8 @@ class QueueService:
         job_id = new_id() if job.id is None else job.id
         admitted = admit(
             spec, job.actor, (), job.payload, job.options, job_id,
-            actor_priority=published.get("priority", 0), delay_ms=delay_in_ms(job.delay), run_at=job.run_at,
+            actor_priority=published.priority, takes=published.takes,
+            delay_ms=delay_in_ms(job.delay), run_at=job.run_at,
         )  # fmt: skip
         return job_id, admitted
 
@@ -249,7 +251,8 @@ class QueueService:
 
     def edit_job(self, queue: str, job_id: str, payload: dict[str, Any]) -> Outcome:
         """Replace the payload of a job that has not started. Raises: PayloadChanged, PayloadInvalid."""
-        return steering.edit_payload(self.store, self.catalogue[queue], job_id, payload)
+        spec = self.catalogue[queue]
+        return steering.edit_payload(self.store, spec, job_id, payload, partial(self._registry.takes, spec.name))
 
     # Steering many, in steps that never hold Redis for long; ``progress(changed, looked_at)`` is called after each.
 

@@ -12,7 +12,7 @@ from dramatiq.errors import RateLimitExceeded, Retry
 from dramatiq.middleware import Shutdown
 
 from callboard.door import MAX_DELAY_MS
-from callboard.errors import JobCancelled, LeaseLost, PermanentError
+from callboard.errors import Deferred, JobCancelled, LeaseLost, PermanentError
 from callboard.worker.finish import BACK, CANCELLED, DEFERRED, FAILED, RETRY, described
 from callboard.worker.job import Job
 
@@ -30,8 +30,8 @@ class Retries(Middleware):
     ``max_backoff`` (ms), ``retry_when``, ``throws``, ``on_retry_exhausted``.
 
     ``PermanentError`` and errors in ``throws`` fail at once. ``dramatiq.Retry(delay=…)`` and an error that has
-    ``retry_after`` (seconds) say how long to wait. ``RateLimitExceeded`` defers the job and costs no attempt; so does
-    a shutdown that the actor asked to be told of.
+    ``retry_after`` (seconds) say how long to wait. ``RateLimitExceeded`` and ``Deferred`` (``current_job().defer``)
+    defer the job and cost no attempt; nor does a shutdown that the actor asked to be told of.
     """
 
     @property
@@ -66,6 +66,9 @@ class Retries(Middleware):
             return
         if isinstance(exception, JobCancelled):
             message.outcome = CANCELLED
+            return
+        if isinstance(exception, Deferred):
+            message.outcome, message.delay_ms, message.reason = DEFERRED, int(exception.seconds * 1000), str(exception)
             return
         message.error = described(exception)
         actor_options = broker.actors[message.actor_name].options

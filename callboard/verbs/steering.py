@@ -6,14 +6,16 @@ tries every cell.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
 from callboard.catalogue import QueueSpec
 from callboard.codec import decode_payload, encode_payload
-from callboard.door import check_payload_size, check_priority, delay_in_ms, when
+from callboard.door import check_payload, check_payload_size, check_priority, delay_in_ms, when
 from callboard.errors import InvalidOption, JobNotFound, PayloadChanged, PayloadInvalid, WrongState
 from callboard.ids import check_id, pack_id
+from callboard.payloads import VERSION_OPTION, Checker
 from callboard.records import STATES
 from callboard.store.store import Store
 
@@ -109,8 +111,16 @@ def reschedule(
     return _one(store, "reschedule", spec.name, job_id, delay_ms, due_ms, int(spec.fair), store.settings.events_max)
 
 
-def edit_payload(store: Store, spec: QueueSpec, job_id: str, payload: dict[str, Any]) -> Outcome:
+def edit_payload(
+    store: Store,
+    spec: QueueSpec,
+    job_id: str,
+    payload: dict[str, Any],
+    takes_of: Callable[[str], Checker | None] = lambda _: None,
+) -> Outcome:
     """Replace the payload (keyword arguments) of a job that has not started; its actor and options stay.
+
+    ``takes_of`` gives what an actor takes.
 
     Raises: PayloadChanged when somebody else edited it between reading and writing; PayloadInvalid, PayloadTooLarge.
     """
@@ -124,6 +134,10 @@ def edit_payload(store: Store, spec: QueueSpec, job_id: str, payload: dict[str, 
         actor, args, _, options, timestamp = decode_payload(reply[0] or b"")
     except ValueError as error:
         raise InvalidOption(f"the stored message of job {job_id!r} cannot be read: {error}") from error
+    takes = takes_of(actor)
+    if takes is not None:
+        options.pop(VERSION_OPTION, None)
+        check_payload(takes, args, payload, options)
     encoded = encode_payload(actor, args, payload, options, timestamp)
     check_payload_size(spec, encoded)
     return _one(store, "edit", spec.name, job_id, reply[0], encoded)

@@ -19,6 +19,7 @@ from typing import Any
 
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
+from callboard.current import CurrentJob, Speaker, set_current
 from callboard.errors import JobCancelled, LeaseLost
 from callboard.worker.job import Job
 
@@ -104,8 +105,11 @@ class Interrupter:
                         self._fire(thread, job, TimeLimitExceeded)
 
 
-def guard(fn: Callable[..., Any], interrupter: Interrupter, current: Callable[[], Job | None]) -> Callable[..., Any]:
-    """``fn`` with interrupts armed around it when a worker thread runs it for a job; unchanged for anyone else.
+def guard(
+    fn: Callable[..., Any], interrupter: Interrupter, current: Callable[[], Job | None], speaker: Speaker
+) -> Callable[..., Any]:
+    """``fn`` with interrupts armed around it, and ``current_job()`` set, when a worker thread runs it for a job;
+    unchanged for anyone else.
 
     ``current`` gives the job of the calling thread.
     """
@@ -116,11 +120,13 @@ def guard(fn: Callable[..., Any], interrupter: Interrupter, current: Callable[[]
         if job is None or job.started == 0.0 or job.committing or job.guarded:
             return fn(*args, **kwargs)
         job.guarded = True
+        set_current(CurrentJob(job, speaker))
         interrupter.arm(job)
         try:
             result = fn(*args, **kwargs)
         finally:
             interrupter.disarm()
+            set_current(None)
         if job.cancel_seen:
             raise JobCancelled("the actor saw that its job was cancelled, and returned")
         return result

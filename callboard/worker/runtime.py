@@ -18,6 +18,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Middleware, SkipMessage
 from dramatiq.worker import WorkerThread
 
+from callboard import payloads
 from callboard.errors import CallboardError, FormatMismatch
 from callboard.store.store import open_store
 from callboard.verbs import fleet
@@ -54,7 +55,7 @@ class WorkerRuntime(Middleware):
     @property
     def actor_options(self) -> set[str]:
         """The options that actors may declare."""
-        return {"time_limit", "notify_shutdown"}
+        return {"time_limit", "notify_shutdown", *payloads.ACTOR_OPTIONS}
 
     # What the broker asks
 
@@ -117,7 +118,7 @@ class WorkerRuntime(Middleware):
         self._started_ms = int(time.time() * 1000)
         self._store = open_store(settings)
         self._slots = Slots(worker.worker_threads, [Lane(catalogue[q]) for q in queues], settings.reserve_ms / 1000)
-        published = {name: _described(actor) for name, actor in broker.actors.items()}
+        published = own.published_actors()
         self._check_format(published)
         self._housekeeper = Housekeeper(self._store, catalogue, self._describe, published)
         self._pump = Pump(
@@ -236,8 +237,3 @@ class WorkerRuntime(Middleware):
             threads=self._slots.threads, busy=self._slots.threads - self._slots.free,
             version=f"{version('callboard')} (Python {platform.python_version()})", started_ms=self._started_ms,
         )  # fmt: skip
-
-
-def _described(actor: Any) -> dict[str, Any]:
-    """What producers may know of an actor."""
-    return {"queue": actor.queue_name, "priority": actor.priority}

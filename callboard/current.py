@@ -1,0 +1,162 @@
+"""``current_job()``: what an actor may ask and say about the job that it runs for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, NoReturn, Protocol, overload
+
+from callboard.errors import Deferred, NoCurrentJob
+from callboard.worker.job import Job
+
+_MISSING: Any = object()
+
+
+class Speaker(Protocol):
+    """Where an attempt says things. Each raises LeaseLost when the job belongs to another attempt by now."""
+
+    def progress(self, job: Job, value: float | Mapping[str, Any]) -> None:
+        """Say how far it is."""
+
+    def log(self, job: Job, line: str) -> None:
+        """Add a line to the job's log."""
+
+    def checkpoint(self, job: Job, name: str, value: Any) -> None:
+        """Note what has been done."""
+
+    def checkpoints(self, job: Job) -> dict[str, Any]:
+        """All that earlier attempts, and this one, noted."""
+
+
+class CurrentJob:
+    """The running job. What it says is kept only while this attempt holds the job.
+
+    Every method that says something raises ``LeaseLost`` when another attempt holds the job by now (let it pass: the
+    attempt is over), and ``StoreUnavailable`` when Redis does not answer.
+    """
+
+    __slots__ = ("_job", "_kept", "_speaker")
+
+    def __init__(self, job: Job, speaker: Speaker) -> None:
+        self._job = job
+        self._speaker = speaker
+        self._kept: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<CurrentJob {self.id} of {self.queue}, attempt {self.attempt}>"
+
+    @property
+    def id(self) -> str:
+        """The job's id: the same in every attempt, so a key for what must happen once."""
+        return self._job.message_id
+
+    @property
+    def queue(self) -> str:
+        """The queue's name."""
+        return self._job.queue_name
+
+    @property
+    def actor(self) -> str:
+        """The actor's name."""
+        return self._job.actor_name
+
+    @property
+    def workspace(self) -> str:
+        """The tenant, '' when the job has none."""
+        return self._job.workspace
+
+    @property
+    def attempt(self) -> int:
+        """The number of this execution, 1 for the first."""
+        return self._job.attempt
+
+    @property
+    def max_attempts(self) -> int:
+        """How many executions the job may take."""
+        return self._job.max_attempts
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the job fails for good if this attempt fails."""
+        return self._job.is_last_attempt
+
+    @property
+    def added_ms(self) -> int:
+        """When the job was made, by its producer's clock (ms since the epoch)."""
+        return self._job.message_timestamp
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether an operator cancelled the job. An actor that looked may clean up and return."""
+        return self._job.cancelled
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The job's options; changes are there in the next attempt. Must be JSON."""
+        return self._job.options
+
+    def progress(self, value: float | Mapping[str, Any]) -> None:
+        """Say how far the job is: a number, or an object such as ``{"done": 3, "of": 40}`` (4 KiB as JSON at most)."""
+        self._speaker.progress(self._job, value)
+
+    def log(self, line: str) -> None:
+        """Add a line to the job's own log, which operators see with the job; the last 200 lines are kept."""
+        self._speaker.log(self._job, line)
+
+    @overload
+    def checkpoint(self, name: str) -> Any: ...
+    @overload
+    def checkpoint(self, name: str, value: Any) -> None: ...
+    def checkpoint(self, name: str, value: Any = _MISSING) -> Any:
+        """Note under ``name`` that something was done, or ask what was noted (None: nothing).
+
+        What was noted survives retries, stalls and crashes, so that the next attempt goes on from there::
+
+            if current_job().checkpoint("charged") is None:
+                receipt = charge(card)
+                current_job().checkpoint("charged", receipt)
+
+        Values are JSON; all of a job's together take at most 64 KiB. Between what was done and its note a crash can
+        still come: make the first repeatable, for example with the job's id as its key.
+
+        Raises: InvalidOption when the value is not JSON; PayloadTooLarge.
+        """
+        if value is not _MISSING:
+            self._speaker.checkpoint(self._job, name, value)
+            if self._kept is not None:
+                self._kept[name] = value
+            return None
+        if self._kept is None:
+            self._kept = self._speaker.checkpoints(self._job)
+        return self._kept.get(name)
+
+    def defer(self, seconds: float, reason: str = "") -> NoReturn:
+        """End this attempt now and run the job again in ``seconds``; costs no attempt.
+
+        Raises: Deferred, always; InvalidOption when ``seconds`` is out of range.
+        """
+        raise Deferred(seconds, reason)
+
+
+_current: ContextVar[CurrentJob | None] = ContextVar("callboard_current_job", default=None)
+
+
+def current_job() -> CurrentJob:
+    """The job that this code runs for; also in coroutines of async actors.
+
+    Raises: NoCurrentJob outside an actor that a worker (or ``callboard.testing``) runs.
+    """
+    job = _current.get()
+    if job is None:
+        raise NoCurrentJob
+    return job
+
+
+def running_job() -> CurrentJob | None:
+    """As :func:`current_job`; None where there is none."""
+    return _current.get()
+
+
+def set_current(job: CurrentJob | None) -> None:
+    """Used by whoever runs actors, around each call."""
+    _current.set(job)

@@ -1,0 +1,206 @@
+"""What actors take: a Pydantic model an actor, published to producers as JSON Schema.
+
+``@dramatiq.actor(payload=Model)`` declares it; the actor's function then gets one argument, an instance of the model.
+A payload is checked twice. At the door, by the model where the actor is imported and by its published schema where it
+is not, so that bad input is refused with the field and the reason and nothing is added. And in the worker, which may be
+newer than the producer: what no longer fits there fails for good.
+
+A payload has the version that its actor had when it was added (the option ``payload_version``; 1 is not stored). An
+older one passes ``upgrade(payload, version)`` before it is checked; a newer one waits for a worker that knows it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jsonschema_rs
+from pydantic import BaseModel, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+
+from callboard.errors import Deferred, InvalidOption, PayloadInvalid, PayloadUnfit
+
+#: Given an older payload and its version, the payload as it is now.
+Upgrade = Callable[[dict[str, Any], int], dict[str, Any]]
+
+#: The job's option that says in which version its payload was written.
+VERSION_OPTION = "payload_version"
+
+#: Options of actors that are about their payload.
+ACTOR_OPTIONS = frozenset({"payload", VERSION_OPTION, "upgrade"})
+
+#: Faults that are spelled out; more are counted.
+_SHOWN = 5
+
+#: How long a payload that is newer than its worker waits for another one (seconds).
+_NEWER_WAITS_S = 15.0
+
+
+class Checker(Protocol):
+    """What the door asks about a payload."""
+
+    @property
+    def version(self) -> int:
+        """The version that payloads are written in."""
+
+    def check(self, args: Sequence[Any], payload: Mapping[str, Any]) -> None:
+        """Raises: PayloadInvalid, naming fields and reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What an actor takes, where its model is at hand."""
+
+    actor: str
+    model: type[BaseModel]
+    version: int = 1
+    upgrade: Upgrade | None = None
+
+    def check(self, args: Sequence[Any], payload: Mapping[str, Any]) -> None:
+        """Check a payload of the present version.
+
+        Raises: PayloadInvalid, naming fields and reasons.
+        """
+        try:
+            _refuse_positional(self.actor, args)
+            self.model.model_validate(payload)
+        except ValidationError as error:
+            raise PayloadInvalid(f"the payload does not fit {self.actor!r}: {_told(_model_faults(error))}") from None
+
+    def read(self, args: Sequence[Any], payload: dict[str, Any], version: int) -> BaseModel:
+        """A stored payload as the model.
+
+        Raises: PayloadUnfit when it does not fit any more; Deferred when it is newer than this contract.
+        """
+        if version > self.version:
+            raise Deferred(
+                _NEWER_WAITS_S,
+                f"the payload has version {version}, this worker knows {self.version}: it waits for a newer worker",
+            )
+        if version < self.version and self.upgrade is not None:
+            try:
+                payload = self.upgrade(payload, version)
+            except Exception as error:
+                raise PayloadUnfit(
+                    f"the payload of version {version} cannot be upgraded to {self.version}: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+        try:
+            _refuse_positional(self.actor, args)
+            return self.model.model_validate(payload)
+        except ValidationError as error:
+            raise PayloadUnfit(f"the payload does not fit {self.actor!r}: {_told(_model_faults(error))}") from None
+        except PayloadInvalid as error:
+            raise PayloadUnfit(str(error)) from None
+
+    def published(self) -> dict[str, Any]:
+        """What producers are told: ``{"schema": JSON Schema, "payload_version": n}``."""
+        return {"schema": self.model.model_json_schema(), VERSION_OPTION: self.version}
+
+
+def contract_of(actor: str, options: Mapping[str, Any]) -> Contract | None:
+    """The contract that an actor's options declare; None when it declares none.
+
+    Raises: InvalidOption when they do not fit together, or the model has no JSON Schema.
+    """
+    model, version, upgrade = options.get("payload"), options.get(VERSION_OPTION, 1), options.get("upgrade")
+    if model is None:
+        if version != 1 or upgrade is not None:
+            raise InvalidOption(f"{actor}: payload_version and upgrade need a model: payload=…")
+        return None
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise InvalidOption(f"{actor}: payload={model!r} is not a Pydantic model class")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise InvalidOption(f"{actor}: payload_version {version!r} is not an integer of at least 1")
+    if upgrade is not None and not callable(upgrade):
+        raise InvalidOption(f"{actor}: upgrade is not a function of (payload, version)")
+    contract = Contract(actor, model, version, upgrade)
+    try:
+        contract.published()
+    except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
+        raise InvalidOption(f"{actor}: producers cannot be told what {model.__name__} takes: {error}") from error
+    return contract
+
+
+def taking(
+    fn: Callable[..., Any], contract: Contract, version_of_running: Callable[[], int | None]
+) -> Callable[..., Any]:
+    """``fn``, which takes a model, as a function of the payload's fields. Called directly, it takes a model as well.
+
+    ``version_of_running`` gives the version of the payload of the job that this thread runs; None: it runs none.
+    """
+
+    @functools.wraps(fn)
+    def taken(*args: Any, **payload: Any) -> Any:
+        if len(args) == 1 and not payload and isinstance(args[0], contract.model):
+            return fn(args[0])
+        version = version_of_running()
+        return fn(contract.read(args, payload, contract.version if version is None else version))
+
+    return taken
+
+
+class PublishedSchema:
+    """What an actor takes, where only its published schema is at hand."""
+
+    def __init__(self, actor: str, schema: dict[str, Any], version: int) -> None:
+        """Raises: ValueError when the schema is none."""
+        self.actor = actor
+        self.version = version
+        # Values stay out of the messages: they are people's data.
+        self._validator = jsonschema_rs.validator_for(schema, validate_formats=True, mask="it", offline=True)
+
+    def check(self, args: Sequence[Any], payload: Mapping[str, Any]) -> None:
+        """Check a payload.
+
+        Raises: PayloadInvalid, naming fields and reasons.
+        """
+        _refuse_positional(self.actor, args)
+        try:
+            if self._validator.is_valid(payload):
+                return
+            faults = list(_schema_faults(self._validator.iter_errors(payload)))
+        except ValueError as error:
+            raise PayloadInvalid(f"the payload for {self.actor!r} is not JSON: {error}") from error
+        raise PayloadInvalid(f"the payload does not fit {self.actor!r}: {_told(faults)}")
+
+
+def schema_key(published: Mapping[str, Any]) -> str:
+    """What tells two published schemas apart, to keep compiled ones."""
+    return json.dumps([published.get("schema"), published.get(VERSION_OPTION)], sort_keys=True)
+
+
+def _refuse_positional(actor: str, args: Sequence[Any]) -> None:
+    if args:
+        raise PayloadInvalid(f"{actor!r} takes named values: give its payload as keyword arguments")
+
+
+def _model_faults(error: ValidationError) -> list[tuple[str, str]]:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return [(_path(fault["loc"]), fault["msg"].removeprefix("Value error, ")) for fault in faults]
+
+
+def _schema_faults(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterable[tuple[str, str]]:
+    for error in errors:
+        # An optional field is "this or null": what is wrong is said by the branch that is not about null.
+        branches = getattr(error.kind, "context", None) or []
+        for branch in branches:
+            if not any(fault.message.endswith('of type "null"') for fault in branch):
+                yield from _schema_faults(branch)
+                break
+        else:
+            yield _path(error.instance_path), error.message
+
+
+def _path(parts: Iterable[str | int]) -> str:
+    return ".".join(str(part) for part in parts)
+
+
+def _told(faults: Sequence[tuple[str, str]]) -> str:
+    shown = [f"{field}: {reason}" if field else reason for field, reason in faults[:_SHOWN]]
+    if more := len(faults) - len(shown):
+        shown.append(f"and {more} more")
+    return "; ".join(shown)
