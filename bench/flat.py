@@ -1,7 +1,8 @@
-"""Whether work stays as cheap when there is much of it. One backlog of 1,000,000 jobs is worked off by the usual
+"""Whether work stays as cheap when there is much of it. A backlog of 1,000,000 jobs is worked off by the usual
 workers: the rate while 95 % down to 70 % of it still wait is compared with the rate of the same workers while about
 10,000 wait (15,000 down to 5,000 of backlogs of 40,000, added while the queue is paused; median of several). A
 worker's memory is the resident size of all worker processes after a fifth of the backlog against after the whole.
+All of it three times over, with new workers; medians.
 
 Script time is what the server itself measured (INFO latencystats, EVALSHA): p99.9 while the backlog was added by 150,
 and while its last 65 % were worked off; the worse one counts. For these two Redis has a core of its own (and, where
@@ -14,6 +15,7 @@ The quick run uses a smaller backlog and says so."""
 from __future__ import annotations
 
 import statistics
+from dataclasses import dataclass
 from functools import partial
 
 import psutil
@@ -22,7 +24,7 @@ from bench.context import Context
 from bench.plan import FLAT_SMALL
 from bench.processes import Workers, hold, prefer, workers
 from bench.progress import rate_between, watch
-from bench.rows import Outcome, at_least, at_most, info, spread
+from bench.rows import Outcome, at_least, at_most, info, median_ratio, spread
 from bench.systems import QUEUE, System
 from callboard.service import QueueService
 from callboard.settings import Settings
@@ -31,12 +33,43 @@ from callboard.settings import Settings
 _SHARED = 0.35
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What one large backlog and the small ones after it gave: jobs/s, ms, MiB."""
+
+    large: float
+    small: float
+    adding: float
+    working: float
+    shared: float
+    early: float
+    late: float
+
+
 def measure(context: Context) -> Outcome:
+    """Round after round."""
+    rounds = [context.undisturbed(partial(_measure, context)) for _ in range(context.plan.flat_rounds)]
+    jobs = context.plan.flat_jobs
+    scale = f"{jobs:,} jobs" + (" (quick; the full run takes 1,000,000)" if context.plan.quick else "")
+    large, small = [each.large for each in rounds], [each.small for each in rounds]
+    ratio = median_ratio(large, small)
+    adding, working = ([getattr(each, name) for each in rounds] for name in ("adding", "working"))
+    worst = max(statistics.median(adding), statistics.median(working))
+    growth = statistics.median(100 * (each.late / each.early - 1) for each in rounds)
+    memory = ", ".join(f"{each.early:.1f} → {each.late:.1f}" for each in rounds)
+    rows = [
+        info("flat, throughput with many waiting", statistics.median(large), "jobs/s", f"{scale}: {spread(large)}"),
+        info(f"flat, throughput with {FLAT_SMALL:,} waiting", statistics.median(small), "jobs/s", spread(small)),
+        at_least(f"flat, many waiting / {FLAT_SMALL:,} waiting", ratio, "×", 0.9, scale),
+        at_most("flat, script p99.9", worst, "ms", 5.0, f"adding {spread(adding, 2)}, working {spread(working, 2)}"),
+        info("flat, script p99.9 with the cores shared", statistics.median(r.shared for r in rounds), "ms", scale),
+        at_most("flat, growth of a worker's memory", growth, "%", 5.0, f"{scale}: {memory} MiB"),
+    ]
+    return Outcome(rows, {"flat_ratio": ratio, "script_p999_ms": worst})
+
+
+def _measure(context: Context) -> _Round:
     """The large backlog, then the small ones, on one set of workers."""
-    return context.undisturbed(partial(_measure, context))
-
-
-def _measure(context: Context) -> Outcome:
     jobs, system = context.plan.flat_jobs, context.callboard()
     context.server.fresh()
     _part(context, [psutil.Process()])
@@ -53,19 +86,15 @@ def _measure(context: Context) -> Outcome:
         large = rate_between(samples, 0.05 * jobs, 0.30 * jobs)
         context.say(f"flat: {large:,.0f}/s with {jobs:,} waiting, script p99.9 {working:.2f} ms")
         small = _small_windows(context, system, running)
-    growth = 100 * (watcher.late / watcher.early - 1)
-    scale = f"{jobs:,} jobs" + (" (quick; the full run takes 1,000,000)" if context.plan.quick else "")
-    memory = f"{scale}: {watcher.early / 2**20:.1f} → {watcher.late / 2**20:.1f} MiB"
-    ratio, worst = large / statistics.median(small), max(adding, working)
-    rows = [
-        info("flat, throughput with many waiting", large, "jobs/s", scale),
-        info(f"flat, throughput with {FLAT_SMALL:,} waiting", statistics.median(small), "jobs/s", spread(small)),
-        at_least(f"flat, many waiting / {FLAT_SMALL:,} waiting", ratio, "×", 0.9, scale),
-        at_most("flat, script p99.9", worst, "ms", 5.0, f"{scale}: adding {adding:.2f}, working {working:.2f}"),
-        info("flat, script p99.9 with the cores shared", watcher.shared_p999, "ms", scale),
-        at_most("flat, growth of a worker's memory", growth, "%", 5.0, memory),
-    ]
-    return Outcome(rows, {"flat_ratio": ratio, "script_p999_ms": worst})
+    return _Round(
+        large,
+        statistics.median(small),
+        adding,
+        working,
+        watcher.shared_p999,
+        watcher.early / 2**20,
+        watcher.late / 2**20,
+    )
 
 
 class _Watcher:
