@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, overload
 
-from callboard.errors import Deferred, NoCurrentJob
+from callboard.errors import Deferred, InvalidOption, NoCurrentJob
 from callboard.worker.job import Job
 
 _MISSING: Any = object()
+
+#: Bytes of a checkpoint's name in UTF-8.
+_NAME_MAX = 200
 
 
 class Speaker(Protocol):
@@ -119,16 +124,18 @@ class CurrentJob:
         Values are JSON; all of a job's together take at most 64 KiB. Between what was done and its note a crash can
         still come: make the first repeatable, for example with the job's id as its key.
 
-        Raises: InvalidOption when the value is not JSON; PayloadTooLarge.
+        Raises: InvalidOption when the value is not JSON, or the name is not a text of 1–200 bytes; PayloadTooLarge.
         """
+        _check_name(name)
         if value is not _MISSING:
             self._speaker.checkpoint(self._job, name, value)
             if self._kept is not None:
-                self._kept[name] = value
+                # As the next attempt will read it, and not the object that the actor may go on to change.
+                self._kept[name] = json.loads(json.dumps(value))
             return None
         if self._kept is None:
             self._kept = self._speaker.checkpoints(self._job)
-        return self._kept.get(name)
+        return copy.deepcopy(self._kept.get(name))
 
     def defer(self, seconds: float, reason: str = "") -> NoReturn:
         """End this attempt now and run the job again in ``seconds``; costs no attempt.
@@ -136,6 +143,15 @@ class CurrentJob:
         Raises: Deferred, always; InvalidOption when ``seconds`` is out of range.
         """
         raise Deferred(seconds, reason)
+
+
+def _check_name(name: Any) -> None:
+    try:
+        fits = isinstance(name, str) and 0 < len(name.encode()) <= _NAME_MAX
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise InvalidOption(f"a checkpoint's name is a text of 1–{_NAME_MAX} bytes in UTF-8, not {name!r:.80}")
 
 
 _current: ContextVar[CurrentJob | None] = ContextVar("callboard_current_job", default=None)
