@@ -11,7 +11,7 @@ from callboard.settings import Settings
 from middleware.stack import default_stack
 
 #: The modules of the job types, one a queue.
-JOB_TYPES = ("actors.email_notifications",)
+JOB_TYPES = ("actors.email_notifications", "actors.maintenance")
 
 
 def compose(settings: Settings | None = None) -> CallboardBroker:

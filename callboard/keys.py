@@ -27,7 +27,7 @@ QUEUE_KEYS: dict[str, str] = {
     "expiry": "zset: job id by the time its result expires (ms)",
     "dedup": "hash: dedup key -> packed holder",
     "children": "hash: parent job id -> packed state of its children",
-    "meta": "hash: paused, reason, format, next outbox number, lone claim …",
+    "meta": "hash: paused, reason, format, next outbox number, lone claim, health as last checked …",
     "totals": "hash: counters that survive crashes (added, completed, failed …)",
     "tags": "hash: fair-share tags: 'v<priority>' and 'w<priority>:<workspace>'",
     "limits": "hash: rate and concurrency limits, by queue and workspace",
@@ -47,6 +47,9 @@ DEPLOYMENT_KEYS: dict[str, str] = {
     "beats": "zset: worker id by last heartbeat (ms)",
     "actors": "hash: actor name -> JSON (queue, options)",
     "deployment": "hash: format version of all data",
+    "locks": "hash: name -> packed holder, token and expiry (ms) of a run of which there may be one",
+    "reports": "hash: report's id -> JSON of a line a queue",
+    "report_times": "zset: report's id by the time it was made (ms)",
 }
 
 #: The hash tag of the deployment's keys. No queue can have this name: queue names begin with a letter or underscore.
@@ -71,3 +74,12 @@ def deployment_key(prefix: str, name: str) -> str:
     if name not in DEPLOYMENT_KEYS:
         raise KeyError(name)
     return f"{prefix}:{{{DEPLOYMENT_TAG}}}:{name}"
+
+
+def application_key(prefix: str, application: str, name: str) -> str:
+    """The full name of key ``name`` of ``application``: what a job type keeps for the whole deployment.
+
+    It lies under the deployment's hash tag, so that scripts over several of an application's keys touch one slot. An
+    application has a fixed set of names, as a queue has: none is made from what is stored.
+    """
+    return f"{prefix}:{{{DEPLOYMENT_TAG}}}:{application}:{name}"

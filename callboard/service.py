@@ -11,15 +11,19 @@ from typing import Any
 from callboard.catalogue import Priority, QueueSpec
 from callboard.door import admit, delay_in_ms
 from callboard.errors import CallboardError
+from callboard.health import Health, QueueHealth
 from callboard.ids import new_id
 from callboard.records import JobView
 from callboard.registry import ActorRegistry
 from callboard.settings import Settings
 from callboard.store.store import Store, open_store
-from callboard.verbs import bulk, fleet, looking, steering, telling
+from callboard.verbs import bulk, fleet, health, looking, reports, steering, telling
 from callboard.verbs.add import ADDED, MAX_BATCH_BYTES, MAX_BATCH_JOBS, NewJob, add
 from callboard.verbs.bulk import Found, JobFilter, Progress
+from callboard.verbs.health import NotedHealth
 from callboard.verbs.looking import JobPage, QueueStats
+from callboard.verbs.reports import Report
+from callboard.verbs.result import get_result
 from callboard.verbs.steering import ALL_STATES, Outcome
 from callboard.verbs.telling import Event, JobDetails
 
@@ -151,6 +155,16 @@ class QueueService:
         """
         return looking.get_job(self.store, self.catalogue[queue].name, job_id)
 
+    def get_result(self, queue: str, job_id: str, timeout: float | None = None) -> Any:
+        """What a job returned; waits up to ``timeout`` seconds for one that has not ended.
+
+        Returns: the value; None for a completed job without a stored result: it returned None, or its actor says
+            ``store_results=False``.
+        Raises: ResultMissing when the job has not ended (in time), or its ``result_ttl`` has passed; JobFailed, with
+            its reason and error type, when it failed or was cancelled; JobNotFound; InvalidOption.
+        """
+        return get_result(self.store, self.catalogue[queue].name, job_id, timeout)
+
     def get_queue_stats(self, queue: str) -> QueueStats:
         """Counts a state, paused, the oldest waiting job's age, totals."""
         name = self.catalogue[queue].name
@@ -219,6 +233,33 @@ class QueueService:
     def get_history(self, queue: str, minutes: int = 60) -> dict[str, list[tuple[int, int]]]:
         """Counts a minute over the last ``minutes``: what -> [(start of the minute in ms, count), …]."""
         return telling.history(self.store, self.catalogue[queue].name, minutes)
+
+    # Health and reports
+
+    def get_queue_health(self, queue: str) -> QueueHealth:
+        """Whether a queue is healthy now, and why not. Redis away is a finding, not an error."""
+        return health.look(self.store, [self.catalogue[queue]]).queues[0]
+
+    def get_health(self) -> Health:
+        """Whether each queue is healthy now, in one round trip, and the deployment as its worst queue."""
+        return health.look(self.store, self.catalogue.values())
+
+    def check_health(self) -> tuple[Health, list[str]]:
+        """Look at every queue and note it; changes become events. Returns: the finding, the queues that changed."""
+        found = self.get_health()
+        return found, health.note(self.store, found)
+
+    def get_noted_health(self, queue: str) -> NotedHealth | None:
+        """What the last check found of a queue, and since when; None when there was none."""
+        return health.noted(self.store, self.catalogue[queue].name)
+
+    def make_report(self, report_id: str) -> Report:
+        """Measure every queue and keep it under ``report_id`` for a day; one that is kept under it already stays."""
+        return reports.keep(self.store, report_id, reports.measure(self.store, self.catalogue))
+
+    def get_reports(self, since: datetime | None = None, limit: int = 24) -> list[Report]:
+        """The reports of the last day made at or after ``since`` (with a zone), newest first, at most ``limit``."""
+        return reports.read(self.store, since, limit)
 
     # Steering one job. Each says what it did: "done", "told" (the worker that runs the job hears of it within a second)
     # or "already"; each raises JobNotFound, and WrongState with the job's present state.
@@ -294,6 +335,10 @@ class QueueService:
     def clean_queue(self, queue: str, state: str, older_than: float, limit: int = 1_000) -> tuple[list[str], bool]:
         """Remove jobs of ``state`` older than ``older_than`` seconds. Returns: their ids, whether there may be more."""
         return bulk.clean(self.store, self.catalogue[queue], state, older_than, limit)
+
+    def count_old_jobs(self, queue: str, state: str, older_than: float) -> int:
+        """How many ended jobs of ``state`` are older than ``older_than`` seconds, so that a clean would remove them."""
+        return bulk.count_old(self.store, self.catalogue[queue], state, older_than)
 
     def obliterate_queue(self, queue: str, *, force: bool = False) -> None:
         """Remove everything of a queue. Raises: QueueBusy while jobs are active or its outbox holds messages."""

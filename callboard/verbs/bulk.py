@@ -202,8 +202,7 @@ def clean(
     Returns: the ids removed, and whether there may be more.
     """
     _check_state(state, ("completed", "failed", "cancelled", "waiting", "delayed"))
-    if not isinstance(older_than, int | float) or not 0 <= older_than < math.inf:
-        raise InvalidOption(f"older_than {older_than!r} is not a number of seconds, at least 0")
+    age_ms = _age_ms(older_than)
     check_within("limit", limit, 1, MAX_CLEANED)
     removed: list[str] = []
     for key in _keys_of(state):
@@ -213,13 +212,26 @@ def clean(
                 return removed, True
             began = time.monotonic()
             step = min(_STEP_MOVING, limit - len(removed))
-            args = (key, int(older_than * 1000), step, score, job_id, store.settings.events_max)
+            args = (key, age_ms, step, score, job_id, store.settings.events_max)
             ids, score, job_id = store.call("clean", spec.name, args)
             removed += [unpack_id(stored.decode()) for stored in ids]
             if not score:
                 break
             _rest(began)
     return removed, False
+
+
+def count_old(store: Store, spec: QueueSpec, state: str, older_than: float) -> int:
+    """How many jobs of ``state`` (completed, failed, cancelled) ended more than ``older_than`` seconds ago: what
+    :func:`clean` would remove. One look, however many they are."""
+    _check_state(state, ("completed", "failed", "cancelled"))
+    return int(store.call("count_old", spec.name, (state, _age_ms(older_than))))
+
+
+def _age_ms(older_than: Any) -> int:
+    if not isinstance(older_than, int | float) or not 0 <= older_than < math.inf:
+        raise InvalidOption(f"older_than {older_than!r} is not a number of seconds, at least 0")
+    return int(older_than * 1000)
 
 
 def obliterate(store: Store, spec: QueueSpec, *, force: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from callboard.errors import FormatMismatch
 from callboard.packing import pack, unpack_text
-from callboard.store.store import Store
+from callboard.store.store import Call, Store
 
 #: Version of the layout of all data in Redis. Raised when an older version could no longer read it.
 FORMAT = 1
@@ -49,13 +49,23 @@ def unregister(store: Store, worker_id: str) -> None:
 
 def workers(store: Store) -> list[WorkerRecord]:
     """All worker processes that were heard of within the last ten minutes, ``beat_ms`` being when."""
-    _, rows = store.call("workers", "")
+    return workers_seen(store.call(*workers_call()))[1]
+
+
+def workers_call() -> Call:
+    """The call that asks for the worker processes."""
+    return "workers", "", ()
+
+
+def workers_seen(reply: Any) -> tuple[int, list[WorkerRecord]]:
+    """The reply, read: (now by Redis' clock in ms, the worker processes)."""
+    now, rows = reply
     found = []
     for i in range(0, len(rows), 3):
         record = WorkerRecord(**unpack_text(rows[i + 1]))
         record.beat_ms = int(float(rows[i + 2]))
         found.append(record)
-    return sorted(found, key=lambda r: (r.host, r.slot, r.pid))
+    return now, sorted(found, key=lambda r: (r.host, r.slot, r.pid))
 
 
 def publish(store: Store, actors: Mapping[str, Mapping[str, Any]]) -> None:

@@ -27,7 +27,10 @@ _LISTS = {"waiting": False, "held": False, "delayed": False, "blocked": False, "
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """A queue at a glance. Counts are jobs; times are ms since the epoch by Redis' clock, 0 where there is none."""
+    """A queue at a glance. Counts are jobs; times are ms since the epoch by Redis' clock, 0 where there is none.
+
+    ``at_ms``: when it was looked at.
+    """
 
     queue: str
     waiting: int
@@ -46,6 +49,7 @@ class QueueStats:
     oldest_waiting_age_s: float
     next_due_ms: int
     totals: dict[str, int] = field(default_factory=dict)
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def queue_stats(queue: str, reply: list[Any]) -> QueueStats:
         failed=failed, cancelled=cancelled, limited=held, outbox=outbox, paused=paused > 0, paused_since_ms=paused,
         paused_reason=reason.decode(), paused_by=who.decode(),
         oldest_waiting_age_s=max(0, now - oldest) / 1000 if oldest else 0.0, next_due_ms=next_due,
-        totals={totals[i].decode(): int(totals[i + 1]) for i in range(0, len(totals), 2)},
+        totals={totals[i].decode(): int(totals[i + 1]) for i in range(0, len(totals), 2)}, at_ms=now,
     )  # fmt: skip
 
 
@@ -84,7 +88,7 @@ def get_job(store: Store, queue: str, job_id: str) -> JobView:
     reply = store.call("get", queue, (stored,))
     if reply is None:
         raise JobNotFound(f"no job {job_id!r} in queue {queue!r}: it never was, or its retention has passed")
-    payload, packed, score, attempts, _ = reply
+    payload, packed, score, attempts = reply
     return job_view(queue, stored.encode(), payload, packed, float(score), attempts)
 
 

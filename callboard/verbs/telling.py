@@ -54,7 +54,10 @@ class JobDetails:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of a queue's event stream: ``type`` happened to ``count`` jobs. ``id`` continues the reading."""
+    """One entry of a queue's event stream: ``type`` happened to ``count`` jobs. ``id`` continues the reading.
+
+    ``detail`` says more where the event is about the queue itself (``queue_health_changed``).
+    """
 
     id: str
     queue: str
@@ -62,6 +65,7 @@ class Event:
     at_ms: int
     count: int
     job_ids: list[str]
+    detail: dict[str, Any] = field(default_factory=dict)
 
 
 def _tell(store: Store, verb: str, holder: Holder, *args: Any) -> None:
@@ -125,7 +129,8 @@ def events(store: Store, queue: str, after: str = "0", limit: int = 100) -> list
         ids = [unpack_id(stored) for stored in fields[b"ids"].decode().split(",") if stored]
         event_id = entry_id.decode()
         kind, count = fields[b"type"].decode(), int(fields[b"n"])
-        found.append(Event(event_id, queue, kind, int(event_id.split("-")[0]), count, ids))
+        detail = json.loads(fields.get(b"detail", b"{}"))
+        found.append(Event(event_id, queue, kind, int(event_id.split("-")[0]), count, ids, detail))
     return found
 
 
