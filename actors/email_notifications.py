@@ -6,22 +6,20 @@ from typing import Any
 
 import dramatiq
 
-from actors.current_job import current_job
+from actors.email.payload import EmailPayload
 from actors.email.sending import send
+from callboard import current_job
 
 
-@dramatiq.actor(queue_name="email-notifications", actor_name="send_email", store_results=True)
-def send_email(**payload: Any) -> dict[str, Any]:
+@dramatiq.actor(queue_name="email-notifications", actor_name="send_email", store_results=True, payload=EmailPayload)
+def send_email(payload: EmailPayload) -> dict[str, Any]:
     """Send an email to everybody who has not got it from an earlier attempt of this job.
-
-    Args:
-        payload: the fields of ``actors.email.payload.EmailPayload``.
 
     Returns: ``{"message_id", "accepted", "refused"}``.
 
     Raises:
-        PermanentError: the payload or the settings do not fit, or recipients were refused for good.
+        PermanentError: the settings or the template do not fit, or recipients were refused for good.
         EmailRetryable: somebody is still to be tried.
+        NoCurrentJob: it was called directly. What was sent is kept with the job, so there has to be one.
     """
-    job = current_job()
-    return send(payload, job_id=job.id, options=job.options, last_attempt=job.is_last_attempt)
+    return send(payload, current_job())

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,6 +32,9 @@ VERSION_OPTION = "payload_version"
 
 #: Options of actors that are about their payload.
 ACTOR_OPTIONS = frozenset({"payload", VERSION_OPTION, "upgrade"})
+
+#: Names of fields are spelled out; a key that looks like none may be a value, such as an address.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 #: Faults that are spelled out; more are counted.
 _SHOWN = 5
@@ -185,18 +189,38 @@ def _model_faults(error: ValidationError) -> list[tuple[str, str]]:
 
 def _schema_faults(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterable[tuple[str, str]]:
     for error in errors:
-        # An optional field is "this or null": what is wrong is said by the branch that is not about null.
-        branches = getattr(error.kind, "context", None) or []
-        for branch in branches:
-            if not any(fault.message.endswith('of type "null"') for fault in branch):
-                yield from _schema_faults(branch)
-                break
+        path = _path(error.instance_path)
+        if branches := getattr(error.kind, "context", None):
+            yield from _schema_faults(_best_branch(error, branches))
+        elif unexpected := getattr(error.kind, "unexpected", None):
+            for key in unexpected:
+                yield ".".join(part for part in (path, _shown(key)) if part), "there is no such field"
+        elif error.kind.name == "propertyNames":
+            yield path, "it has a key that is not allowed"
         else:
-            yield _path(error.instance_path), error.message
+            yield path, error.message
+
+
+def _best_branch(
+    error: jsonschema_rs.ValidationError, branches: Sequence[Sequence[jsonschema_rs.ValidationError]]
+) -> Sequence[jsonschema_rs.ValidationError]:
+    """Of "this or null", "one or a list": the branch for values of this type, or else the first that is not null's."""
+
+    def about_type(branch: Sequence[jsonschema_rs.ValidationError]) -> bool:
+        return any(fault.kind.name == "type" and fault.instance_path == error.instance_path for fault in branch)
+
+    def about_null(branch: Sequence[jsonschema_rs.ValidationError]) -> bool:
+        return any(fault.message.endswith('of type "null"') for fault in branch)
+
+    return min(branches, key=lambda branch: (about_type(branch), about_null(branch)))
 
 
 def _path(parts: Iterable[str | int]) -> str:
-    return ".".join(str(part) for part in parts)
+    return ".".join(_shown(part) for part in parts)
+
+
+def _shown(part: str | int) -> str:
+    return str(part) if isinstance(part, int) or _NAME.fullmatch(part) else "(a key that is no name)"
 
 
 def _told(faults: Sequence[tuple[str, str]]) -> str:

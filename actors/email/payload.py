@@ -1,12 +1,15 @@
-"""What an email job may say. Anything else is refused at once, with the field and the reason."""
+"""What an email job may say. Anything else is refused at once, with the field and the reason.
+
+The model is published to producers as JSON Schema, so what a schema can say is said there too; it never refuses what
+the model takes. What it cannot say (the rules between fields, what is an address) is found in the worker.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -17,15 +20,14 @@ from pydantic import (
     Field,
     JsonValue,
     PlainValidator,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from actors.email.recipients import CONTROL, Mailbox, parse_mailbox, without_addresses
-from callboard.errors import PermanentError
+from actors.email.recipients import CONTROL, MAX_WRITTEN, Mailbox, parse_mailbox
 
 MAX_RECIPIENTS = 50
+MAX_REPLY_TO = 10
 MAX_ATTACHMENTS = 20
 #: Decoded, all attachments of a job together. A queue's payload limit (256 KiB by default) usually bites first.
 MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
@@ -37,7 +39,7 @@ RESERVED_CONTEXT = "mail"
 
 #: RFC 6838 section 4.2 says what a type and a subtype may be called.
 _NAME = r"([a-z0-9][a-z0-9!#$&^_.+-]{0,63})"
-_CONTENT_TYPE = re.compile(rf"{_NAME}/{_NAME}(?:; ?charset=([a-z0-9_.:-]{{1,40}}))?", re.IGNORECASE)
+_CONTENT_TYPE = re.compile(rf"{_NAME}/{_NAME}(?:; ?charset=([a-z0-9_.:-]{{1,40}}))?", re.IGNORECASE | re.ASCII)
 
 
 def _one_line(value: str) -> str:
@@ -54,8 +56,34 @@ FileName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_o
 Uri = Annotated[str, Field(min_length=1, max_length=900), AfterValidator(_one_line)]
 Subject = Annotated[str, Field(min_length=1, max_length=MAX_SUBJECT), AfterValidator(_one_line)]
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_line)]
-Recipient = Annotated[Mailbox, PlainValidator(parse_mailbox, json_schema_input_type=str)]
-Recipients = Annotated[list[Recipient], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
+
+#: An address as it is written by a producer, and as the model has it.
+Written = Annotated[str, Field(min_length=1, max_length=MAX_WRITTEN)]
+Recipient = Annotated[Mailbox, PlainValidator(parse_mailbox, json_schema_input_type=Written)]
+
+#: One address or a list. The limits stand twice because the published schema is that of the written form.
+Recipients = Annotated[
+    list[Recipient],
+    Field(max_length=MAX_RECIPIENTS),
+    BeforeValidator(
+        _as_list, json_schema_input_type=Written | Annotated[list[Written], Field(max_length=MAX_RECIPIENTS)]
+    ),
+]
+SomeRecipients = Annotated[
+    list[Recipient],
+    Field(min_length=1, max_length=MAX_RECIPIENTS),
+    BeforeValidator(
+        _as_list,
+        json_schema_input_type=Written | Annotated[list[Written], Field(min_length=1, max_length=MAX_RECIPIENTS)],
+    ),
+]
+ReplyTo = Annotated[
+    list[Recipient],
+    Field(max_length=MAX_REPLY_TO),
+    BeforeValidator(
+        _as_list, json_schema_input_type=Written | Annotated[list[Written], Field(max_length=MAX_REPLY_TO)]
+    ),
+]
 
 
 class _Strict(BaseModel):
@@ -68,7 +96,10 @@ class Attachment(_Strict):
 
     filename: FileName = Field(description="shown to the recipient; no path")
     content_type: str = Field("application/octet-stream", description="type/subtype, for text also '; charset=…'")
-    content_base64: str = Field(description="the bytes of the file in standard base64")
+    content_base64: str = Field(
+        description="the bytes of the file in standard base64 (RFC 4648, section 4), without line breaks",
+        json_schema_extra={"contentEncoding": "base64", "maxLength": 4 * -(-MAX_ATTACHMENT_BYTES // 3)},
+    )
 
     @field_validator("filename")
     @classmethod
@@ -114,7 +145,9 @@ class Attachment(_Strict):
 
 
 class Unsubscribe(_Strict):
-    """How a recipient leaves the list: ``List-Unsubscribe`` (RFC 2369), one click when a URL is given (RFC 8058)."""
+    """How a recipient leaves the list: List-Unsubscribe (RFC 2369), one click when a URL is given (RFC 8058)."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     url: Uri | None = Field(None, description="https; a POST to it must unsubscribe without asking")
     mailto: Uri | None = Field(None, description="address or mailto: URI; mail to it unsubscribes")
@@ -153,20 +186,23 @@ def _uri(value: str) -> str:
 
 
 class EmailPayload(_Strict):
-    """The keyword arguments of ``send_email``."""
+    """One email. It needs template, or text, html or both; without a template also a subject. Context goes with a
+    template only. To, cc and bcc name 50 recipients at most together; attachments have 10 MiB together."""
 
-    to: Recipients = Field(min_length=1, description="one address or a list; name@domain or Name <name@domain>")
+    to: SomeRecipients = Field(description="one address or a list; name@domain or Name <name@domain>")
     cc: Recipients = Field(default_factory=list, description="get a copy, seen by all")
     bcc: Recipients = Field(default_factory=list, description="get a copy, seen by nobody")
-    reply_to: Recipients = Field(default_factory=list, max_length=10, description="where answers go instead of From")
-    subject: Subject | None = Field(None, description="default: the template's")
-    template: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,63}$", description="a folder of email/templates")
+    reply_to: ReplyTo = Field(default_factory=list, description="where answers go instead of From")
+    subject: Subject | None = Field(None, description="one line; default: the template's")
+    template: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,63}$", description="name of a template")
     context: dict[str, JsonValue] = Field(default_factory=dict, description="values for the template")
     text: str | None = Field(None, min_length=1, max_length=MAX_BODY, description="plain body; default: made from html")
     html: str | None = Field(None, min_length=1, max_length=MAX_BODY, description="HTML body; its <style> is inlined")
-    attachments: list[Attachment] = Field(default_factory=list, max_length=MAX_ATTACHMENTS)
-    unsubscribe: Unsubscribe | None = None
-    workspace: Name | None = Field(None, description="tenant, for the log only")
+    attachments: list[Attachment] = Field(
+        default_factory=list, max_length=MAX_ATTACHMENTS, description="files; 10 MiB together, decoded"
+    )
+    unsubscribe: Unsubscribe | None = Field(None, description="how a recipient leaves the list")
+    workspace: Name | None = Field(None, description="tenant, for the log; default: the job's")
 
     @model_validator(mode="after")
     def _fits_together(self) -> EmailPayload:
@@ -193,25 +229,3 @@ class EmailPayload(_Strict):
         for mailbox in (*self.to, *self.cc, *self.bcc):
             everybody.setdefault(mailbox.hash, mailbox.address)
         return everybody
-
-
-def parse_payload(arguments: Mapping[str, Any]) -> EmailPayload:
-    """The keyword arguments of a job as an ``EmailPayload``.
-
-    Raises: PermanentError naming each field that does not fit and why, never its value.
-    """
-    try:
-        return EmailPayload.model_validate(dict(arguments))
-    except ValidationError as error:
-        reason = "payload refused: " + "; ".join(_reasons(error))
-    raise PermanentError(reason)  # outside the except block: the chained error would show the values
-
-
-def _reasons(error: ValidationError) -> list[str]:
-    reasons = []
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
-        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]).lstrip(".")
-        message = each["msg"].removeprefix("Value error, ")
-        # The name of a field that is not allowed can be anything, an address too.
-        reasons.append(f"{without_addresses(field)}: {message}" if field else message)
-    return reasons

@@ -1,7 +1,7 @@
-"""What is kept between attempts, so that a retry goes on instead of starting over.
+"""What is kept between attempts, so that the next one goes on instead of starting over.
 
-It lives in the options of the job's message under ``email_state``; the engine keeps changed options for the next
-attempt. Recipients appear as hashes: the options are seen by everybody who can look at the job.
+It is the job's checkpoint ``email_state``, which survives retries, stalls and killed processes. Recipients appear as
+hashes: everybody who can look at the job sees it.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from actors.email.smtp import Outcome, Reply
+from callboard import CurrentJob
 
-STATE_KEY = "email_state"
+#: The checkpoint's name.
+STATE = "email_state"
 
 #: Job ids may be long and contain ``:``, which RFC 5322 does not allow in a Message-ID.
 _NOT_FOR_MESSAGE_ID = re.compile(r"[^A-Za-z0-9-]+")
@@ -42,7 +43,7 @@ class Progress:
         are forgotten then. What was accepted never is.
 
         Args:
-            kept: the value under ``STATE_KEY``, or None.
+            kept: what was dumped, or None.
             message_id: used if none is kept.
             now: becomes the Date header if none is kept; aware.
         """
@@ -77,17 +78,40 @@ class Progress:
         self.refused.update(outcome.refused)
 
 
-def message_id_for(job_id: str | None, recipients: Iterable[str], subject: str | None, domain: str) -> str:
+class Notebook:
+    """Where a job's progress is written, and what stands there."""
+
+    def __init__(self, job: CurrentJob) -> None:
+        """Reads what earlier attempts wrote. Raises: StoreUnavailable."""
+        self._job = job
+        #: What was dumped last; None: nothing yet.
+        self.written: Any = job.checkpoint(STATE)
+
+    def write(self, progress: Progress) -> None:
+        """Note ``progress``, unless that is what stands there.
+
+        Raises: LeaseLost when another attempt holds the job by now; StoreUnavailable, StoreRefused.
+        """
+        state = progress.dump()
+        if state != self.written:
+            self._job.checkpoint(STATE, state)
+            self.written = state
+
+    @property
+    def accepted(self) -> list[str]:
+        """Who is noted to have the message, as hashes."""
+        return list((self.written or {}).get("accepted", []))
+
+
+def message_id_for(job_id: str, recipients: Iterable[str], subject: str | None, domain: str) -> str:
     """The Message-ID of a job's email: equal for every attempt, different for any two emails.
 
     The hash covers what the job id alone does not tell apart: an id that was shortened, and an id used again for other
     recipients after the first job was trimmed.
 
     Args:
-        job_id: None when the actor was called directly; then every call is an email of its own.
         recipients: their hashes.
     """
-    name = job_id if job_id is not None else f"direct-{uuid.uuid4().hex}"
-    digest = hashlib.sha256(json.dumps([name, sorted(recipients), subject]).encode()).hexdigest()[:10]
-    readable = _NOT_FOR_MESSAGE_ID.sub("-", name)[:_MAX_JOB_ID].strip("-") or "job"
+    digest = hashlib.sha256(json.dumps([job_id, sorted(recipients), subject]).encode()).hexdigest()[:10]
+    readable = _NOT_FOR_MESSAGE_ID.sub("-", job_id)[:_MAX_JOB_ID].strip("-") or "job"
     return f"<{readable}.{digest}@{domain}>"

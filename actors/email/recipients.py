@@ -21,6 +21,8 @@ _NAMED = re.compile(r"(?P<name>[^<>]*?)\s*<(?P<address>[^<>]+)>")
 #: RFC 5321 4.5.3.1.3 allows a path of 256 characters, its angle brackets included.
 _MAX_ADDRESS = 254
 _MAX_DISPLAY_NAME = 128
+#: Both as they are written, with quotes, escapes and space; nothing longer is looked at.
+MAX_WRITTEN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def parse_mailbox(value: object) -> Mailbox:
         return value
     if not isinstance(value, str):
         raise ValueError("must be a string: name@domain or Name <name@domain>")
+    if len(value) > MAX_WRITTEN:
+        raise ValueError(f"is longer than {MAX_WRITTEN} characters")
     if CONTROL.search(value):
         raise ValueError("must not contain line breaks or other control characters")
     # The name is split off here: email-validator wants names with a dot, a comma or an umlaut in quotes; people do not.

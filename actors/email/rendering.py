@@ -18,11 +18,14 @@ import jinja2
 
 from actors.email.payload import MAX_SUBJECT, RESERVED_CONTEXT, EmailPayload
 from actors.email.plaintext import html_to_text
-from actors.email.recipients import CONTROL, without_addresses
+from actors.email.recipients import CONTROL
 from callboard.errors import PermanentError
 
 #: What a template's expressions can raise when the context is not what they expect.
-_FAILS = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+_FAILS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+
+#: In "'x' is undefined", "'dict object' has no attribute 'x'" and "'list object' has no element 'x'".
+_MISSING_NAME = re.compile(r"(?:^(?=.* is undefined$)|has no \w+ )(?P<name>.*?)(?: is undefined)?$", re.DOTALL)
 
 #: HTML that a job brings is inlined up to this many tags. Measured with css-inline 0.24: 12,000 nested elements end the
 #: process (stack overflow), and 2,000 unclosed ones (15 KB) become 37 MB; with 500 it is 2 MB at worst.
@@ -126,9 +129,28 @@ def _fill(name: str, context: dict[str, Any]) -> str | None:
         return None
     try:
         return _environment().get_template(name).render(context)
+    except jinja2.UndefinedError as error:
+        reason = _without_values(str(error))
+    except jinja2.TemplateError as error:
+        reason = str(error)  # of the template itself, or of our filters: these words are ours
     except _FAILS as error:
-        reason = f"template {name}: {without_addresses(str(error))}"[:400]
-    raise PermanentError(reason)
+        # Their messages quote the value.
+        reason = f"a value of the context is not what the template expects ({type(error).__name__})"
+    raise PermanentError(f"template {name}: {reason}"[:400])
+
+
+def _without_values(reason: str) -> str:
+    """What jinja says of a missing name, without the name if no template has it: then it came with the context."""
+    found = _MISSING_NAME.search(reason)
+    if found is None or found["name"].strip("'") in _all_sources():
+        return reason
+    return f"{reason[: found.start('name')]}…{reason[found.end('name') :]}"
+
+
+@functools.cache
+def _all_sources() -> str:
+    files = (path for path in sorted(TEMPLATES.rglob("*")) if path.is_file())
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
 @functools.cache
@@ -148,6 +170,6 @@ def _inline_given(html: str) -> str:
 def _inline(html: str) -> str:
     try:
         return _inliner().inline(html)
-    except css_inline.InlineError as error:
-        reason = f"html: its CSS cannot be inlined: {without_addresses(str(error))}"[:400]
+    except css_inline.InlineError:
+        reason = "html: its CSS cannot be inlined"  # the error would quote it
     raise PermanentError(reason)

@@ -1,8 +1,9 @@
-"""One attempt of an email job, from its arguments to its result or its error."""
+"""One attempt of an email job, from its payload to its result or its error."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+import contextlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -10,12 +11,15 @@ import structlog
 
 from actors.email.errors import DeliveryUnknown, EmailRetryable, RecipientsDeferred, ServerUnavailable
 from actors.email.message import build_message
-from actors.email.payload import EmailPayload, parse_payload
-from actors.email.progress import STATE_KEY, Progress, message_id_for
+from actors.email.payload import EmailPayload
+from actors.email.progress import Notebook, Progress, message_id_for
 from actors.email.rendering import render
 from actors.email.settings import SmtpSettings, load_smtp_settings
 from actors.email.smtp import Outcome, Reply, deliver
-from callboard.errors import PermanentError
+from actors.email.steps import EmailStep
+from callboard import CurrentJob
+from callboard.errors import LeaseLost, PermanentError, StoreRefused, StoreUnavailable
+from callboard.steps import reached
 
 log = structlog.get_logger(__name__)
 
@@ -23,21 +27,12 @@ log = structlog.get_logger(__name__)
 _SHOWN = 5
 
 
-def send(
-    arguments: Mapping[str, Any],
-    *,
-    job_id: str | None,
-    options: MutableMapping[str, Any],
-    last_attempt: bool = False,
-    settings: SmtpSettings | None = None,
-) -> dict[str, Any]:
-    """Send the email that ``arguments`` describe to everybody who has not got it yet.
+def send(payload: EmailPayload, job: CurrentJob, *, settings: SmtpSettings | None = None) -> dict[str, Any]:
+    """Send the email that ``payload`` describes to everybody who has not got it yet.
 
     Args:
-        arguments: the job's keyword arguments, see ``EmailPayload``.
-        job_id: None when there is no job.
-        options: kept from attempt to attempt; read and written under ``email_state``.
-        last_attempt: no other attempt follows; what fails is logged as an error.
+        payload: the job's.
+        job: keeps what was done, as its checkpoint ``email_state``.
         settings: default: read from the environment.
 
     Returns: ``{"message_id", "accepted": how many got it, "refused": {}}``.
@@ -45,47 +40,34 @@ def send(
     Raises:
         PermanentError: nothing is left to try, and not everybody got it.
         RecipientsDeferred, ServerUnavailable, DeliveryUnknown: worth another attempt.
+        StoreUnavailable: Redis did not say what earlier attempts did; nothing was sent.
     """
-    recipients: dict[str, str] = {}
+    notebook = Notebook(job)
     try:
-        payload = parse_payload(arguments)
-        recipients = payload.recipients
-        return _attempt(payload, settings or load_smtp_settings(), job_id, options, last_attempt=last_attempt)
+        return _attempt(payload, settings or load_smtp_settings(), job, notebook)
     except (PermanentError, EmailRetryable) as error:
-        final = last_attempt or isinstance(error, PermanentError)
+        final = job.is_last or isinstance(error, PermanentError)
         write = log.error if final else log.warning
-        served = (options.get(STATE_KEY) or {}).get("accepted", [])
-        without = [who for who in recipients if who not in served]
-        write("email failed" if final else "email deferred", job_id=job_id, reason=str(error), recipients=without)
+        without = [who for who in payload.recipients if who not in notebook.accepted]
+        write("email failed" if final else "email deferred", job_id=job.id, reason=str(error), recipients=without)
         raise
 
 
-def _attempt(
-    payload: EmailPayload,
-    settings: SmtpSettings,
-    job_id: str | None,
-    options: MutableMapping[str, Any],
-    *,
-    last_attempt: bool,
-) -> dict[str, Any]:
+def _attempt(payload: EmailPayload, settings: SmtpSettings, job: CurrentJob, notebook: Notebook) -> dict[str, Any]:
     sender = settings.sender_mailbox
     recipients = payload.recipients
-    fresh_id = message_id_for(job_id, recipients, payload.subject, settings.id_domain)
-    progress = Progress.load(options.get(STATE_KEY), message_id=fresh_id, now=datetime.now(UTC).replace(microsecond=0))
+    fresh_id = message_id_for(job.id, recipients, payload.subject, settings.id_domain)
+    progress = Progress.load(notebook.written, message_id=fresh_id, now=datetime.now(UTC).replace(microsecond=0))
     content = render(payload, sender_name=sender.name or sender.address.rpartition("@")[2])
     message = build_message(payload, content, sender=sender, message_id=progress.message_id, date=progress.date)
 
     outcome = Outcome()
-    try:
-        if pending := progress.pending(recipients):
-            deliver(message.as_bytes(), sender.address, pending, settings, outcome)
-    finally:
-        # Also when the attempt is interrupted: who has the message must not get it again.
-        progress.absorb(outcome)
-        left = progress.pending(recipients)
-        progress.settled = last_attempt or outcome.hopeless is not None or not left
-        options[STATE_KEY] = progress.dump()
+    if progress.pending(recipients):
+        notebook.write(progress)  # the Date above all: a copy that is sent again must be the same message
+        reached(EmailStep.PREPARED)
+        _converse(message.as_bytes(), settings, job, notebook, progress, recipients, outcome)
 
+    left = progress.pending(recipients)
     if outcome.hopeless is not None:
         raise PermanentError(f"no email can be sent: {outcome.hopeless}. {_tally(progress, recipients)}")
     if left:
@@ -93,8 +75,46 @@ def _attempt(
     if progress.refused:
         raise PermanentError(f"{_tally(progress, recipients)}; refused for good: {_spell_out(progress.refused)}")
     result = {"message_id": progress.message_id, "accepted": len(recipients), "refused": {}}
-    log.info("email sent", job_id=job_id, workspace=payload.workspace, **result)
+    log.info("email sent", job_id=job.id, workspace=payload.workspace or job.workspace or None, **result)
     return result
+
+
+def _converse(
+    raw: bytes,
+    settings: SmtpSettings,
+    job: CurrentJob,
+    notebook: Notebook,
+    progress: Progress,
+    recipients: dict[str, str],
+    outcome: Outcome,
+) -> None:
+    """Send ``raw`` to those who are left, and note what became of each as soon as the server has said it."""
+
+    def note() -> None:
+        progress.absorb(outcome)
+        progress.settled = job.is_last or outcome.hopeless is not None or not progress.pending(recipients)
+        notebook.write(progress)
+
+    def answered() -> None:
+        if outcome.accepted:
+            reached(EmailStep.ACCEPTED)
+        # Redis may be away for a moment; the message is out, so there is a second try after the goodbye.
+        with contextlib.suppress(StoreUnavailable, StoreRefused):
+            note()
+        if outcome.accepted:
+            reached(EmailStep.NOTED)
+
+    try:
+        deliver(raw, settings.sender_mailbox.address, progress.pending(recipients), settings, outcome, answered)
+        note()
+    except (StoreUnavailable, StoreRefused) as error:
+        # The attempt ends as the server's answers say, which needs no note when everybody has the message.
+        log.warning("what was sent could not be noted", job_id=job.id, reason=str(error))
+    except BaseException:
+        # An interrupt can come between any two lines, but only once an attempt: this note is not interrupted.
+        with contextlib.suppress(StoreUnavailable, StoreRefused, LeaseLost):
+            note()
+        raise
 
 
 def _try_again(

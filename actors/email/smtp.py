@@ -10,7 +10,7 @@ import contextlib
 import re
 import smtplib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from actors.email.recipients import without_addresses
@@ -67,7 +67,14 @@ class Outcome:
     hopeless: str | None = None
 
 
-def deliver(raw: bytes, sender: str, recipients: Mapping[str, str], settings: SmtpSettings, outcome: Outcome) -> None:
+def deliver(
+    raw: bytes,
+    sender: str,
+    recipients: Mapping[str, str],
+    settings: SmtpSettings,
+    outcome: Outcome,
+    answered: Callable[[], None],
+) -> None:
     """Send ``raw`` to ``recipients`` in one conversation and record in ``outcome`` what became of it.
 
     Args:
@@ -75,6 +82,8 @@ def deliver(raw: bytes, sender: str, recipients: Mapping[str, str], settings: Sm
         sender: the envelope's sender.
         recipients: hash -> address for the envelope.
         outcome: filled in step by step.
+        answered: called once the server has answered the message and ``outcome`` is complete, before the goodbye,
+            which may take its time.
 
     Raises: nothing of SMTP, TLS or the network: those are in ``outcome``.
     """
@@ -94,6 +103,7 @@ def deliver(raw: bytes, sender: str, recipients: Mapping[str, str], settings: Sm
             _login(client, settings.username, settings.password.get_secret_value())
         stage = "sending"
         _transfer(client, raw, sender, recipients, outcome)
+        answered()
         orderly = True
     except smtplib.SMTPResponseException as error:
         reply = Reply.of(error.smtp_code, error.smtp_error)
@@ -169,9 +179,10 @@ def _transfer(client: smtplib.SMTP, raw: bytes, sender: str, recipients: Mapping
         # send() raises unless the kernel took all of it, the final dot included. From here on the server may have it.
         outcome.unknown.extend(willing)
         reply = Reply.of(*client.getreply())
+        if reply.positive:
+            outcome.accepted.extend(willing)  # first: an interrupt in between must not forget them
         outcome.unknown.clear()
         if reply.positive:
-            outcome.accepted.extend(willing)
             return
     (outcome.refused if reply.permanent else outcome.deferred).update(dict.fromkeys(willing, reply))
 

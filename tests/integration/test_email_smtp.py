@@ -12,20 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dramatiq
 import pytest
 import structlog
 import trustme
-from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import CurrentMessage
 
-from actors.current_job import current_job, is_last_attempt
 from actors.email.errors import DeliveryUnknown, RecipientsDeferred, ServerUnavailable
+from actors.email.payload import EmailPayload
 from actors.email.recipients import recipient_hash
 from actors.email.sending import send
 from actors.email.settings import SmtpSettings
-from callboard.errors import PermanentError
+from callboard.errors import JobCancelled, LeaseLost, PermanentError, StoreUnavailable
 from demo.smtp import LocalSmtp
+from tests.support.email_jobs import Paper, running
 
 ADA, BOB, CY = "ada@example.org", "bob@example.org", "cy@example.org"
 ADA_HASH, BOB_HASH, CY_HASH = (recipient_hash(each) for each in (ADA, BOB, CY))
@@ -56,28 +54,27 @@ def certificate(authority: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLContex
 
 
 class Job:
-    """A job and its attempts, with the options that outlive each."""
+    """A job and its attempts, with the checkpoints that outlive each."""
 
     def __init__(self, server: LocalSmtp, payload: dict[str, Any], **settings: Any) -> None:
-        self.payload = {"to": ADA, "subject": "Hello", "text": "Hi there\n", **payload}
-        self.options: dict[str, Any] = {}
+        self.payload = EmailPayload(**{"to": ADA, "subject": "Hello", "text": "Hi there\n", **payload})
+        self.paper = Paper()
         defaults = {"host": server.host, "port": server.port, "tls": "none", "sender": "Shop <shop@example.org>"}
         self.settings = SmtpSettings(**{**defaults, "helo_name": "test.example.org", "timeout_s": 5.0, **settings})
 
     def attempt(self, *, last: bool = False) -> dict[str, Any]:
         try:
-            return send(self.payload, job_id="job-1", options=self.options, last_attempt=last, settings=self.settings)
+            return send(self.payload, running("job-1", self.paper, last=last), settings=self.settings)
         except Exception as error:
             shown = f"{error!r} {error.__context__!r} {error.__cause__!r}"
             assert "@example.org" not in shown, "an address is in the error"
             raise
         finally:
-            self.options = json.loads(json.dumps(self.options))  # as the engine keeps it
             assert "@example.org" not in json.dumps({**self.state, "message_id": ""}), "an address is in the state"
 
     @property
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = self.options.get("email_state", {})
+        state: dict[str, Any] = self.paper.kept.get("email_state", {})
         return state
 
 
@@ -383,12 +380,16 @@ def test_a_lost_last_reply_is_unknown_and_sent_again_under_the_same_message_id(s
     assert first.message["Message-ID"] == second.message["Message-ID"]
 
 
+# -- what is kept, and when
+
+
+class Interrupted(BaseException):
+    """What a time limit or a cancel raises into the actor, wherever it is."""
+
+
 def test_an_interrupt_while_saying_goodbye_costs_no_second_copy(
     server: LocalSmtp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Interrupted(BaseException):
-        pass
-
     def interrupted(*_args: Any) -> None:
         raise Interrupted
 
@@ -398,6 +399,66 @@ def test_an_interrupt_while_saying_goodbye_costs_no_second_copy(
         job.attempt()
     assert job.attempt()["accepted"] == 1
     assert len(server.mailbox) == 1
+
+
+@pytest.mark.parametrize("interrupt", [Interrupted, JobCancelled, KeyboardInterrupt])
+def test_an_interrupt_at_the_note_itself_costs_no_second_copy(server: LocalSmtp, interrupt: Any) -> None:
+    job = Job(server, {})
+    job.paper.raise_at(2, interrupt)
+    with pytest.raises(interrupt):
+        job.attempt()
+    assert job.attempt()["accepted"] == 1
+    assert len(server.mailbox) == 1
+
+
+def test_what_is_kept_is_written_once_before_the_message_and_once_after_it(server: LocalSmtp) -> None:
+    server.refuse_recipient(BOB, code=451, times=1)
+    job = Job(server, {"to": [ADA, BOB]})
+    with pytest.raises(RecipientsDeferred):
+        job.attempt()
+    assert [each["accepted"] for each in job.paper.written] == [[], [ADA_HASH]]
+    job.attempt()
+    assert [each["accepted"] for each in job.paper.written[2:]] == [[ADA_HASH, BOB_HASH]]
+
+
+def test_an_attempt_that_sent_nothing_new_writes_nothing(server: LocalSmtp) -> None:
+    server.drop_connection("connect", times=2)
+    job = Job(server, {})
+    for _ in range(2):
+        with pytest.raises(ServerUnavailable):
+            job.attempt()
+    assert len(job.paper.written) == 1, "Message-ID and Date, before the first conversation"
+
+
+def test_nothing_is_sent_when_message_id_and_date_cannot_be_kept(server: LocalSmtp) -> None:
+    job = Job(server, {})
+    job.paper.raise_at(1, StoreUnavailable)
+    with pytest.raises(StoreUnavailable):
+        job.attempt()
+    assert server.connections == 0
+    assert job.attempt()["accepted"] == 1
+
+
+def test_a_note_that_redis_does_not_take_is_tried_again_after_the_goodbye(server: LocalSmtp) -> None:
+    job = Job(server, {})
+    job.paper.raise_at(2, StoreUnavailable)
+    assert job.attempt()["accepted"] == 1
+    assert job.state["accepted"] == [ADA_HASH]
+
+
+def test_a_job_whose_mail_is_out_ends_well_though_it_could_not_be_noted(server: LocalSmtp) -> None:
+    job = Job(server, {})
+    job.paper.raise_at(2, StoreUnavailable, times=2)
+    with structlog.testing.capture_logs() as lines:
+        assert job.attempt()["accepted"] == 1
+    assert lines[0]["event"] == "what was sent could not be noted"
+
+
+def test_an_attempt_that_lost_its_lease_ends_at_the_note(server: LocalSmtp) -> None:
+    job = Job(server, {})
+    job.paper.raise_at(2, LeaseLost, times=2)
+    with pytest.raises(LeaseLost):
+        job.attempt()
 
 
 def test_a_retry_with_nothing_left_to_do_does_not_even_connect(server: LocalSmtp) -> None:
@@ -423,54 +484,3 @@ def test_the_log_names_hashes_and_the_last_attempt_is_an_error(server: LocalSmtp
     ]
     assert all("451" in line["reason"] for line in lines)
     assert "@example.org" not in str(lines)
-
-
-# -- the actor, on a worker
-
-
-@pytest.fixture
-def broker() -> Iterator[StubBroker]:
-    broker = StubBroker(middleware=[CurrentMessage()])
-    yield broker
-    broker.close()
-
-
-def test_the_actor_sends_for_its_job_and_keeps_its_progress(
-    server: LocalSmtp, broker: StubBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CALLBOARD_SMTP_HOST", server.host)
-    monkeypatch.setenv("CALLBOARD_SMTP_PORT", str(server.port))
-    monkeypatch.setenv("CALLBOARD_SMTP_TLS", "none")
-    monkeypatch.setenv("CALLBOARD_SMTP_SENDER", "shop@example.org")
-    from actors.email_notifications import send_email
-
-    assert (send_email.queue_name, send_email.actor_name) == ("email-notifications", "send_email")
-    seen: list[Any] = []
-
-    def run(**payload: Any) -> None:
-        send_email.fn(**payload)
-        seen.append((current_job(), is_last_attempt()))
-
-    actor = dramatiq.actor(broker=broker, actor_name="send_email", queue_name="email-notifications")(run)
-    worker = dramatiq.Worker(broker, worker_timeout=100, worker_threads=1)
-    worker.start()
-    try:
-        sent = actor.send(to=ADA, subject="Hi", text="Hello")
-        broker.join("email-notifications", timeout=10_000, fail_fast=True)
-    finally:
-        worker.stop()
-
-    [mail] = server.wait_for(1)
-    assert mail.message["Message-ID"].startswith(f"<{sent.message_id}.")
-    [(job, last)] = seen
-    assert (job.id, last) == (sent.message_id, False)
-    assert job.options["email_state"]["accepted"] == [ADA_HASH]
-
-
-def test_the_actor_can_be_called_without_a_job(server: LocalSmtp, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"HOST": server.host, "PORT": str(server.port), "TLS": "none", "SENDER": ADA}.items():
-        monkeypatch.setenv(f"CALLBOARD_SMTP_{name}", value)
-    from actors.email_notifications import send_email
-
-    assert send_email(to=BOB, subject="Hi", text="Hello")["accepted"] == 1
-    assert server.wait_for(1)[0].recipients == (BOB,)

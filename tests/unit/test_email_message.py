@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.email.message import build_message
-from actors.email.payload import parse_payload
+from actors.email.payload import EmailPayload
 from actors.email.progress import message_id_for
 from actors.email.recipients import Mailbox, recipient_hash, without_addresses
 from actors.email.rendering import Content
@@ -29,7 +29,7 @@ WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_
 
 
 def built(content: Content | None = None, *, names: list[str] | None = None, **fields: Any) -> EmailMessage:
-    payload = parse_payload({"to": "ada@example.org", "subject": "Hi", "text": "t", **fields})
+    payload = EmailPayload.model_validate({"to": "ada@example.org", "subject": "Hi", "text": "t", **fields})
     if names is not None:
         boxes = [Mailbox(f"user{n}@some-long-domain-name.example.org", name) for n, name in enumerate(names)]
         payload = payload.model_copy(update={"to": boxes})
@@ -119,7 +119,6 @@ def test_a_message_id_is_the_same_every_time_and_differs_by_job_and_recipients()
     assert first.endswith("@example.org>")
     assert first != message_id_for("job-2", ["a", "b"], "Hi", "example.org")
     assert first != message_id_for("job-1", ["a"], "Hi", "example.org")
-    assert message_id_for(None, ["a"], "Hi", "e.org") != message_id_for(None, ["a"], "Hi", "e.org")
 
 
 @pytest.mark.parametrize("job_id", ["a:b:c", "..", "x" * 128, "2026-05-12T09:30:00"])

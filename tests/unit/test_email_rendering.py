@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.email import rendering
-from actors.email.payload import parse_payload
+from actors.email.payload import EmailPayload
 from actors.email.plaintext import html_to_text
 from actors.email.rendering import Content, render, template_names
 from callboard.errors import PermanentError
@@ -41,7 +41,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
 
 
 def made(**fields: Any) -> Content:
-    return render(parse_payload({"to": "ada@example.org", **fields}), sender_name="Shop")
+    return render(EmailPayload.model_validate({"to": "ada@example.org", **fields}), sender_name="Shop")
 
 
 def test_the_shipped_templates_are_the_tested_ones() -> None:
@@ -81,8 +81,9 @@ def test_a_line_break_in_a_value_is_a_space_in_the_subject() -> None:
     ("name", "change", "reason"),
     [
         ("nothing", {}, "there is no 'nothing'; known: notice, post_published, weekly_summary"),
-        ("notice", {"paragraphs": None}, "template notice/body.html: "),
-        ("notice", {"level": "loud"}, "template notice/body.html: "),
+        ("notice", {"paragraphs": None}, "template notice/body.html: a value of the context is not what the template"),
+        ("notice", {"level": "ada@e.org"}, "template notice/body.html: 'dict object' has no attribute …"),
+        ("notice", {"level": ["ada@e.org"]}, "template notice/body.html: dict object has no element …"),
         ("notice", {"action": {"label": "Go", "url": "javascript:alert(1)"}}, "a link must be an http or https URL"),
         ("notice", {"brand": {"color": "red;} *{display:none"}}, "a colour must be written as #rgb or #rrggbb"),
         ("post_published", {"post": {"text": "Hi"}}, "template post_published/subject.txt: 'dict object' has no attr"),
@@ -92,6 +93,7 @@ def test_what_a_template_cannot_use_fails_for_good(name: str, change: dict[str, 
     with pytest.raises(PermanentError) as caught:
         made(template=name, context={**CONTEXTS.get(name, {}), **change})
     assert reason in str(caught.value)
+    assert "ada@" not in str(caught.value), "a value of the context was quoted"
     assert caught.value.__context__ is None
 
 
