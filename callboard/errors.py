@@ -12,6 +12,8 @@
     ├── QueueFull                     the queue is at its ``max_length``
     ├── QueueClosed                   the queue is being obliterated
     ├── JobNotFound
+    ├── ResultMissing                 the job has not ended, or its result has had its time
+    ├── JobFailed                     there is no result: the job failed or was cancelled
     ├── WrongState                    the job's state does not allow it; ``state`` says which it is in
     ├── PayloadChanged                somebody else edited the payload meanwhile
     ├── QueueBusy                     jobs are active or the outbox is not empty
@@ -80,6 +82,24 @@ class QueueClosed(CallboardError):
 
 class JobNotFound(CallboardError):
     """No job of that id is in the queue: it never was, or its retention has passed."""
+
+
+class ResultMissing(CallboardError):
+    """There is no result (yet). Ask again when the job has ended, or give a ``timeout`` to wait for it."""
+
+    def __init__(self, message: str | None = None, state: str = "") -> None:
+        super().__init__(message)
+        #: The state that the job is in.
+        self.state = state
+
+
+class JobFailed(CallboardError):
+    """The job has no result: it failed or was cancelled. Retry it when what it failed of is mended."""
+
+    def __init__(self, message: str | None = None, state: str = "", reason: str = "", error_type: str = "") -> None:
+        super().__init__(message)
+        #: "failed" or "cancelled", why, and the name of the error's class.
+        self.state, self.reason, self.error_type = state, reason, error_type
 
 
 class WrongState(CallboardError):

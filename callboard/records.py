@@ -73,6 +73,13 @@ def unpack_record(packed: bytes) -> Record:
     )  # fmt: skip
 
 
+def pack_record(record: Record) -> bytes:
+    """The packed record of ``record``, as ``record.lua`` writes it of a job that was due, fetched or changed."""
+    head = _HEAD.pack(record.state, record.priority, record.added, len(record.workspace))
+    rest = _REST.pack(*record[4:13], len(record.options))
+    return head + record.workspace + rest + record.options + record.reason
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One finished execution of a job. Times are ms since the epoch by Redis' clock."""
@@ -139,6 +146,14 @@ def _attempts(packed: bytes) -> list[Attempt]:
     rows = unpack(packed)
     texts: list[list[Any]] = [[_text(v) if isinstance(v, bytes) else v for v in row] for row in rows]
     return [Attempt(row[0], row[1], row[2], row[3], _OUTCOMES.get(row[4], row[4]), *row[5:8]) for row in texts]
+
+
+def last_error(packed: bytes, reason: str) -> tuple[str, str]:
+    """(type, message) of the error that failed a job, from its attempts and the reason it failed for."""
+    last = _attempts(packed)[-1:]
+    if last and last[0].outcome == "failed":
+        return last[0].error_type or "Exception", last[0].error_message
+    return (last[0].error_type if last and last[0].outcome == "stalled" else "") or "Exception", reason
 
 
 def _text(value: bytes) -> str:

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]   payload     KEYS[2]  record      KEYS[3]  waiting    KEYS[4]  delayed    KEYS[5]  meta
 -- KEYS[6]   totals      KEYS[7]  history     KEYS[8]  events     KEYS[9]  wake       KEYS[10] tags
--- KEYS[11]  calls       KEYS[12] sources     KEYS[13] held
+-- KEYS[11]  calls       KEYS[12] sources     KEYS[13] held       KEYS[14] results    KEYS[15] expiry
 -- ARGV[1]   caller: who may repeat this call ('' when it comes from an outbox)
 -- ARGV[2]   number of the call, rising a caller
 -- ARGV[3]   fair (1 or 0)   ARGV[4] max_length (0: none)   ARGV[5] events_max
@@ -81,6 +81,13 @@ if #payloads > 0 then
   redis.call('HSET', K.payload, unpack(payloads))
   redis.call('HSET', K.record, unpack(records))
   count('added', #payloads / 2)
+  -- A result with a time of its own may still be there from an earlier job of the same id.
+  if redis.call('ZCARD', K.expiry) > 0 then
+    local new = {}
+    for i = 1, #payloads, 2 do new[#new + 1] = payloads[i] end
+    redis.call('ZREM', K.expiry, unpack(new))
+    redis.call('HDEL', K.results, unpack(new))
+  end
   if #now_ids > 0 then
     redis.call('ZADD', K.waiting, unpack(waiting))
     emit('added', now_ids, events_max)

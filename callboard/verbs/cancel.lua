@@ -4,6 +4,7 @@
 -- KEYS[6]   active      KEYS[7]  completed  KEYS[8]  failed     KEYS[9]  cancelled  KEYS[10] payload
 -- KEYS[11]  attempts    KEYS[12] logs       KEYS[13] children   KEYS[14] progress   KEYS[15] checkpoints
 -- KEYS[16]  cancels     KEYS[17] totals     KEYS[18] history    KEYS[19] events
+-- KEYS[20]  results     KEYS[21] expiry
 -- ARGV[1]   job id      ARGV[2]  reason     ARGV[3]  cancelled jobs kept            ARGV[4]  events_max
 -- Returns   {code, state before}: 1 cancelled, 2 told, 0 it is cancelled already, -1 no such job, -2 it has ended
 -- include: record clock lists count states forget stop

@@ -4,6 +4,7 @@
 -- KEYS[6]   active      KEYS[7]  completed  KEYS[8]  failed     KEYS[9]  cancelled  KEYS[10] payload
 -- KEYS[11]  attempts    KEYS[12] logs       KEYS[13] children   KEYS[14] progress   KEYS[15] checkpoints
 -- KEYS[16]  cancels     KEYS[17] totals     KEYS[18] history    KEYS[19] events
+-- KEYS[20]  results     KEYS[21] expiry
 -- ARGV[1]   state's key (waiting, held, delayed, blocked)       ARGV[2]  packed filter (see select.lua)
 -- ARGV[3]   added at or before (ms; 0: now, given back): what is added meanwhile is not meant
 -- ARGV[4]   score and ARGV[5] id of the last job looked at ('' to begin)            ARGV[6]  jobs to look at

@@ -15,8 +15,8 @@
 -- ARGV[7]   packed finishes, flat: id, number of its fetch, outcome, duration (ms), id, … ('' for none).
 --           outcome: c completed, r retry, d deferred (costs no attempt), f failed, x cancelled, b back (not run)
 -- ARGV[8]   packed extras, flat: place of its finish (1 first), extra, … ('' for none)
---           extra: delay (ms), error {type, message, traceback}, reason, options (JSON), result, result_ttl (ms),
---           outbox {{queue, id, payload, priority, workspace, delay (ms)} …}
+--           extra: delay (ms), error {type, message, traceback}, reason, options (JSON), result, result_ttl (ms;
+--           without: it lives as long as the job), outbox {{queue, id, payload, priority, workspace, delay (ms)} …}
 -- ARGV[9]   packed {id, number} pairs started from the reserve and still running ('' for none)
 -- Returns   {codes, jobs, waiting, next due (ms), paused, lone, outbox length, now (ms), cancels}
 --           codes: one character a finish, 1 done, 0 stale token or no record (nothing changed)

@@ -33,7 +33,9 @@ def finish_of(job: Job, settings: Settings) -> Finish:
         _describe(job, extra, settings)
     if outcome != BACK:
         if job.result is not None:
-            extra["result"], extra["result_ttl"] = job.result, job.result_ttl_ms
+            extra["result"] = job.result
+            if job.result_ttl_ms is not None:
+                extra["result_ttl"] = job.result_ttl_ms
         if job.outbox:
             extra["outbox"] = job.outbox
     return job.stored_id, job.number, outcome, job.duration, extra or None

@@ -66,7 +66,8 @@ class Job(MessageProxy):
     error: tuple[str, str, str] | None = None
     reason = ""
     result: bytes | None = None
-    result_ttl_ms = 0
+    #: How long it is kept (ms); None: as long as the job.
+    result_ttl_ms: int | None = None
     outbox: list[tuple[Any, ...]] | None = None
 
     def __init__(

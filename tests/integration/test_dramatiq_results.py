@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import dramatiq
@@ -9,10 +10,12 @@ import pytest
 from dramatiq.middleware import SkipMessage
 from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 
-from callboard import PermanentError
-from middleware.stack import default_stack
+from callboard import PermanentError, QueueService
+from callboard.ids import pack_id
+from callboard.results import CallboardResults
 from tests.integration.conftest import AppMaker
 from tests.support.app import App, Gate
+from tests.support.snapshot import take_snapshot
 from tests.support.wait import wait_until
 
 
@@ -53,17 +56,101 @@ def test_waiting_for_a_result_ends_in_time(app: App, gate: Gate) -> None:
     assert message.get_result(block=True) == 1
 
 
-def test_a_result_can_be_asked_for_by_message_and_is_off_by_default(app: App) -> None:
+def test_results_are_kept_unless_the_actor_or_the_message_says_no(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
     @app.actor
     def one() -> int:
         return 1
 
+    @app.actor(store_results=False)
+    def other() -> int:
+        return 1
+
     app.start()
-    stored, dropped = one.send_with_options(store_results=True), one.send()
-    assert stored.get_result(block=True) == 1
-    assert app.ended(dropped).state == "completed"
+    kept, also = one.send(), other.send_with_options(store_results=True)
+    dropped, too = one.send_with_options(store_results=False), other.send()
+    assert [kept.get_result(block=True), also.get_result(block=True)] == [1, 1]
+    assert [dropped.get_result(block=True), too.get_result(block=True)] == [None, None]
+    assert results_of(app).keys() == {pack_id(kept.message_id), pack_id(also.message_id)}
+    warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert not warned, "to want no result is nothing to warn of"
+
+
+def results_of(app: App) -> dict[str, bytes]:
+    """The stored results of queue ``one``."""
+    return take_snapshot(app.broker.store, "one").hash("results")
+
+
+def test_none_and_a_failure_take_no_room_unless_they_have_a_time_of_their_own(app: App) -> None:
+    @app.actor(max_retries=0)
+    def runs(fails: bool) -> None:
+        if fails:
+            raise ValueError("no")
+
+    app.start()
+    free = [runs.send(False), runs.send(True)]
+    timed = [runs.send_with_options(args=(fails,), result_ttl=60_000) for fails in (False, True)]
+    for message in (free[0], timed[0]):
+        assert message.get_result(block=True) is None
+    for message in (free[1], timed[1]):
+        with pytest.raises(ResultFailure, match="ValueError: no"):
+            message.get_result(block=True)
+    assert results_of(app).keys() == {pack_id(message.message_id) for message in timed}
+
+
+def test_a_result_outlives_the_job_only_when_it_has_a_time_of_its_own(make_app: AppMaker) -> None:
+    app = make_app(queues={"one": {"keep_completed": 0, "keep_failed": 0}})
+
+    @app.actor(max_retries=0)
+    def one(fails: bool = False) -> int:
+        if fails:
+            raise ValueError("no")
+        return 1
+
+    app.start()
+    timed, failed = one.send_with_options(result_ttl=60_000), one.send_with_options(args=(True,), result_ttl=60_000)
+    gone = one.send()
+    assert timed.get_result(block=True) == 1
+    with pytest.raises(ResultFailure, match="ValueError: no"):
+        failed.get_result(block=True)
+    app.drained("one")
     with pytest.raises(ResultMissing):
-        dropped.get_result()
+        gone.get_result()
+    snapshot = take_snapshot(app.broker.store, "one")
+    snapshot.check()
+    assert not snapshot.records
+
+
+def test_a_retried_job_has_no_result_until_it_has_ended_anew(app: App, gate: Gate) -> None:
+    @app.actor
+    def counts() -> int:
+        app.say("ran")
+        if len(app.said) > 1:
+            gate.wait()
+        return len(app.said)
+
+    app.start()
+    message = counts.send()
+    assert message.get_result(block=True) == 1
+    service = QueueService(app.settings, store=app.broker.store)
+    service.retry_job("one", message.message_id)
+    gate.reached()
+    with pytest.raises(ResultMissing):
+        message.get_result()
+    gate.open()
+    assert message.get_result(block=True) == 2
+
+
+def test_a_cancelled_job_fails_whoever_waits_for_its_result(app: App) -> None:
+    @app.actor
+    def never() -> None:
+        app.say("ran")
+
+    message = never.send()
+    QueueService(app.settings, store=app.broker.store).cancel_job("one", message.message_id, "not wanted")
+    with pytest.raises(ResultFailure, match="JobCancelled: not wanted"):
+        message.get_result(block=True)
 
 
 @pytest.mark.parametrize("options", [{}, {"throws": ValueError}], ids=["retries exhausted", "throws"])
@@ -151,7 +238,7 @@ def test_a_skipped_job_has_none_as_its_result(app: App) -> None:
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [("x" * 2_000, "2002 bytes; 1000 are allowed"), (object(), "cannot be stored")],
+    [("x" * 2_000, "2,002 bytes; 1,000 are allowed: write it to the artifact store"), (object(), "cannot be stored")],
     ids=["too large", "not JSON"],
 )
 def test_a_value_that_cannot_be_stored_fails_the_job_at_once_and_says_so(
@@ -196,16 +283,17 @@ def test_a_failure_whose_message_is_too_large_keeps_its_type(make_app: AppMaker)
     assert job.attempts[-1].error_type == "ValueError"
 
 
-def test_results_of_every_actor_by_the_middleware(make_app: AppMaker) -> None:
+def test_dramatiqs_own_results_middleware_keeps_its_rules(make_app: AppMaker) -> None:
+    """Off by default, ten minutes, as an application has it that brings its own stack."""
     app = make_app(middleware=[])
-    for each in default_stack(app.settings):
-        if isinstance(each, dramatiq.results.Results):
-            each.store_results = True
-        app.broker.add_middleware(each)
+    app.broker.add_middleware(dramatiq.results.Results(backend=CallboardResults(app.broker.store)))
 
-    @app.actor
+    @app.actor(store_results=True)
     def one() -> int:
         return 1
 
     app.start()
-    assert one.send().get_result(block=True) == 1
+    message = one.send()
+    assert message.get_result(block=True) == 1
+    (expires,) = take_snapshot(app.broker.store, "one").zset("expiry").values()
+    assert abs(expires - app.ended(message).ended_ms - 600_000) < 5

@@ -31,7 +31,8 @@ def test_a_drained_queue_holds_nothing_but_counters(make_engine: Callable[..., E
             outcome = chance.choice("ccrdfxb-")
             if outcome != "-":  # lost with its worker
                 worker.finish(job_id, outcome, delay=chance.choice([0, HOUR]), reason="r", error=("E", "m", "t"),
-                              result=b"1", result_ttl=HOUR, outbox=[("other", "m", b"", 5, "", 0)])  # fmt: skip
+                              result=b"1", **chance.choice([{}, {"result_ttl": HOUR}]),
+                              outbox=[("other", "m", b"", 5, "", 0)])  # fmt: skip
         if chance.random() < 0.2:
             engine.warp(engine.spec.lease_ms + 1)
             engine.sweep()

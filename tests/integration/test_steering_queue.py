@@ -39,7 +39,7 @@ def test_drain_takes_what_waits_and_what_is_delayed_only_if_asked(
 def test_drained_jobs_leave_no_traces(desk: Desk) -> None:
     desk.put("waiting", "a")
     desk.worker.fetch()
-    desk.worker.finish("a", "r", delay=0, error=("E", "m", "t"), result=b"1", result_ttl=HOUR)
+    desk.worker.finish("a", "r", delay=0, error=("E", "m", "t"))
     desk.service.drain_queue("q")
     found = desk.engine.snapshot()
     assert not any(found.keys[name] for name in ("payload", "record", "attempts", "results", "expiry"))

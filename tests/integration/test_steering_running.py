@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from callboard.errors import JobCancelled, JobNotFound
-from callboard.ids import pack_id
 from callboard.records import JobView
 from callboard.service import QueueService
+from callboard.verbs.result import look
 from tests.support.app import App, Gate
 from tests.support.wait import wait_until
 
@@ -82,8 +82,7 @@ def test_an_actor_that_looks_may_stop_by_itself(app: App, operator: QueueService
     assert running.wait(10)
     cancelled_soon(app, operator, message)
     assert app.said == ["interrupted"]
-    result = app.broker.store.call("get", "one", (pack_id(message.message_id),))[4]
-    assert result == b"", "a cancelled job has a result"
+    assert look(app.broker.store, "one", message.message_id).result is None, "a cancelled job has a result"
 
 
 def test_an_actor_that_swallows_its_cancel_and_returns_has_completed(

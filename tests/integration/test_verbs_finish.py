@@ -9,6 +9,7 @@ import msgpack
 import pytest
 
 from callboard.verbs.cycle import CycleRequest
+from callboard.verbs.result import Ending, look
 from tests.support.engine import Engine, Worker, fetched
 
 HOUR = 3_600_000
@@ -207,13 +208,55 @@ def test_keep_none_leaves_nothing_of_a_job(make_engine: Callable[..., Engine], o
     assert sum(snapshot.totals.get(n, 0) for n in ("completed", "failed", "cancelled")) == 1
 
 
-def test_a_result_is_written_with_the_finish_and_outlives_the_job(make_engine: Callable[..., Engine]) -> None:
+def test_a_result_is_written_with_the_finish_and_goes_with_the_job(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine(keep_completed=1)
+    worker = started(engine, "a", "b")
+    worker.finish("a", "c", result=b'{"ok":1}')
+    assert look(engine.store, "q", "a") == Ending("completed", b'{"ok":1}')
+    engine.warp(1)
+    worker.finish("b", "c")
+    assert look(engine.store, "q", "a") == Ending("", None), "b has pushed it out"
+    assert look(engine.store, "q", "b") == Ending("completed", None)
+    assert not engine.snapshot().keys["results"]
+
+
+def test_a_result_with_a_time_of_its_own_outlives_the_job(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine(keep_completed=0)
-    worker = started(engine, "a")
-    worker.finish("a", "c", result=b'{"ok":1}', result_ttl=HOUR)
-    assert engine.store.call("get_result", "q", ("a",)) == b'{"ok":1}'
+    worker = started(engine, "a", "b")
+    worker.finish("a", "c", result=b"1", result_ttl=HOUR)
+    worker.finish("b", "c", result=b"2")
+    assert look(engine.store, "q", "a") == Ending("", b"1")
+    assert look(engine.store, "q", "b") == Ending("", None)
     assert abs(engine.snapshot().zset("expiry")["a"] - engine.now() - HOUR) < 5_000
-    assert engine.store.call("get_result", "q", ("b",)) is None
+    engine.warp(HOUR)
+    assert look(engine.store, "q", "a") == Ending("", None), "its time has passed, whether it was swept or not"
+
+
+def test_that_a_result_was_there_is_known_as_long_as_the_job(engine: Engine) -> None:
+    worker = started(engine, "a")
+    worker.finish("a", "c", result=b"1", result_ttl=HOUR)
+    engine.warp(HOUR)
+    assert look(engine.store, "q", "a") == Ending("completed", b"")
+    engine.sweep()
+    assert look(engine.store, "q", "a") == Ending("completed", b"")
+    assert engine.snapshot().hash("results") == {"a": b""}
+
+
+def test_a_job_added_anew_has_no_result_of_the_one_before(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine(keep_completed=0)
+    worker = started(engine, "a", "other")
+    worker.finish("a", "c", result=b"1", result_ttl=HOUR)
+    worker.finish("other", "c", result=b"2", result_ttl=HOUR)
+    engine.add("a")
+    assert look(engine.store, "q", "a") == Ending("waiting", None)
+    assert engine.snapshot().hash("results") == {"other": b"2"}
+
+
+@pytest.mark.parametrize("outcome", ["r", "d", "x", "b"])
+def test_what_has_not_ended_of_itself_has_no_result(engine: Engine, outcome: str) -> None:
+    worker = started(engine, "a")
+    worker.finish("a", outcome, result=b"1", delay=HOUR)
+    assert not engine.snapshot().keys["results"]
 
 
 def test_messages_for_other_queues_are_numbered_in_order(engine: Engine) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import msgpack
 
 from callboard.records import Record
-from tests.statemachine.jobs import ENDED, Mark, ModelJob
-from tests.statemachine.model import Model
+from tests.statemachine.jobs import ENDED, RESULT, Mark, ModelJob
+from tests.statemachine.model import GONE, Model
 from tests.support.snapshot import STATE_ZSETS, Snapshot
 
 
@@ -32,7 +32,8 @@ def agree(found: Snapshot, model: Model) -> None:
         assert errors.get(job_id, []) == job.errors[-20:], f"history of {job_id}"
     _agree_on_words(found, model)
 
-    assert found.zset("expiry") == model.results
+    assert found.zset("expiry") == {job_id: at for job_id, at in model.results.items() if at}
+    assert found.hash("results") == {job_id: b"" if at == GONE else RESULT for job_id, at in model.results.items()}
     assert len(found.members("outbox")) == model.outbox
     assert found.totals == {name: n for name, n in model.totals.items() if n}
     assert ("paused" in found.hash("meta")) == model.paused

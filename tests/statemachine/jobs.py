@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 ENDED = {"c": "completed", "f": "failed", "x": "cancelled"}
 
+#: What every job returns that returns something.
+RESULT = b'"result"'
+
 #: (job id, number of the fetch that got it)
 Held = tuple[str, int]
 
@@ -27,11 +30,14 @@ class Mark(NamedTuple):
 
 
 class End(NamedTuple):
-    """How a worker ends an attempt; times in ms, ``sends`` messages to other queues."""
+    """How a worker ends an attempt; times in ms, ``sends`` messages to other queues.
+
+    ``ttl`` is 0 without a result, None for one that lives as long as the job.
+    """
 
     outcome: str
     delay: int
-    ttl: int
+    ttl: int | None
     sends: int
     reason: str
 

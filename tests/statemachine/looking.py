@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from callboard.errors import JobNotFound
-from callboard.verbs import bulk, looking, telling
-from tests.statemachine.base import BaseMachine
+from callboard.verbs import bulk, looking, result, telling
+from tests.statemachine.base import BaseMachine, clock
 from tests.statemachine.bulk import wishes
 from tests.statemachine.bulk_runs import filter_of
+from tests.statemachine.jobs import RESULT
+from tests.statemachine.model import GONE
 from tests.statemachine.operating import Wish
 
 STATES = ("waiting", "delayed", "active", "completed", "failed", "cancelled")
@@ -23,7 +25,7 @@ limits = st.integers(1, 5)
 class LookingMachine(BaseMachine):
     """Everything that reads."""
 
-    @rule(data=st.data(), what=st.sampled_from(["find", "find", "list", "get", "get", "stats", "events"]))
+    @rule(data=st.data(), what=st.sampled_from(["find", "find", "list", "get", "get", "result", "stats", "events"]))
     def look(self, data: st.DataObject, what: str) -> None:
         """In one of the ways that there are."""
         if what == "find":
@@ -33,6 +35,8 @@ class LookingMachine(BaseMachine):
             self._list(data.draw(st.sampled_from(STATES)), data.draw(limits), data.draw(st.booleans()))
         elif what == "get":
             self._get(self.some_job(data))
+        elif what == "result":
+            self._result(data.draw(st.sampled_from([*sorted(self.model.results), self.some_job(data)])))
         elif what == "stats":
             self._stats()
         else:
@@ -85,6 +89,17 @@ class LookingMachine(BaseMachine):
         assert said.progress == job.progress
         assert [line for _, line in said.log] == job.log
         assert said.checkpoints == job.checkpoints
+
+    def _result(self, job_id: str) -> None:
+        """What became of a job, also when only its result is left."""
+        seen, job = result.look(self.client().store, "q", job_id), self.model.jobs.get(job_id)
+        at = self.model.results.get(job_id, "none")
+        gone = at == GONE or (isinstance(at, int) and at <= clock())
+        assert seen.state == ("" if job is None else job.state)
+        if job is None and gone:
+            at = "none"
+        assert seen.result == (None if at == "none" else b"" if gone else RESULT)
+        assert seen.reason == ("" if job is None else job.reason)
 
     def _stats(self) -> None:
         """Counts and totals; the minutes of an example add up to its totals."""

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from tests.statemachine.jobs import ENDED, End, Held, ModelJob, NewJob, Rules
 
+#: A result that had its time while its job is still there.
+GONE = 0
+
 
 class Model:
     """A queue."""
@@ -24,7 +27,8 @@ class Model:
         """An empty queue that nobody has swept yet."""
         self.jobs: dict[str, ModelJob] = {}
         self.totals: Counter[str] = Counter()
-        self.results: dict[str, int] = {}
+        #: When the result of a job goes: at its own time, or (None) with the job; GONE when its time was before that.
+        self.results: dict[str, int | None] = {}
         self.outbox = 0
         self.paused = False
         self.closed = False
@@ -71,6 +75,7 @@ class Model:
                 codes += "0"
                 continue
             codes += "1"
+            self.results.pop(new.id, None)
             job = self.jobs[new.id] = ModelJob(new.id, new.priority, new.workspace, new.message, now)
             self.totals["added"] += 1
             self.say("delayed" if new.delay else "added", job)
@@ -98,8 +103,8 @@ class Model:
         if mark and outcome != "c":
             outcome, reason = "x", mark.reason
         self.outbox += end.sends
-        if end.ttl:
-            self.results[job.id] = now + end.ttl
+        if end.ttl != 0 and outcome in "cf":
+            self.results[job.id] = end.ttl and now + end.ttl
         if ran:
             job.tried_at = now
             job.attempts += outcome != "d"
@@ -119,7 +124,7 @@ class Model:
     def trim(self, state: str) -> None:
         """Keep the newest of a finished state."""
         for job in self.of(state)[: -self.rules.keep[state]]:
-            del self.jobs[job.id]
+            self._forget(job)
 
     def start(self, worker: str, held: Held) -> None:
         """A reserved job has started."""
@@ -207,8 +212,12 @@ class Model:
         for state, age in self.rules.keep_ms.items():
             for job in self.of(state):
                 if job.at <= now - age:
-                    del self.jobs[job.id]
-        self.results = {job_id: at for job_id, at in self.results.items() if at > now}
+                    self._forget(job)
+        for job_id in [job_id for job_id, at in self.results.items() if at and at <= now]:
+            if job_id in self.jobs:
+                self.results[job_id] = GONE
+            else:
+                del self.results[job_id]
         if not self.of("waiting") and not self.of("active"):
             self._begin_lines()
 
@@ -216,7 +225,7 @@ class Model:
         """So much time goes by: what is in the future comes nearer."""
         for job in self.jobs.values():
             job.at, job.added, job.tried_at = job.at - ms, job.added - ms, job.tried_at - ms
-        self.results = {job_id: at - ms for job_id, at in self.results.items()}
+        self.results = {job_id: at and at - ms for job_id, at in self.results.items()}
         self.swept -= ms
         self.tidied -= ms
         if self.claim is not None:
@@ -243,6 +252,12 @@ class Model:
         """A job ends."""
         job.state, job.at, job.reason = state, now, reason
         self.count_and_say(state, job)
+
+    def _forget(self, job: ModelJob) -> None:
+        """A job goes because others are newer, or in time; a result that has a time of its own stays."""
+        del self.jobs[job.id]
+        if not self.results.get(job.id):
+            self.results.pop(job.id, None)
 
     def erase(self, job: ModelJob) -> None:
         """A job goes, and its result with it."""

@@ -28,7 +28,7 @@ from tests.statemachine.base import (
     wanted,
     workspaces,
 )
-from tests.statemachine.jobs import End, Held, NewJob
+from tests.statemachine.jobs import RESULT, End, Held, NewJob
 from tests.support.engine import Worker, new_job
 
 #: Log lines kept of a job here, so that there are too many soon.
@@ -39,7 +39,7 @@ new_jobs = st.builds(NewJob, ids, priorities, workspaces, delays, messages)
 batches = st.lists(new_jobs, min_size=3, max_size=8)
 numbers = st.lists(some, min_size=2, max_size=LINES + 1)
 outcomes = st.sampled_from(["c", "c", "r", "d", "f", "x", "b"])
-ttls = st.sampled_from([0, 0, 20 * MINUTE])
+ttls = st.sampled_from([0, None, None, 20 * MINUTE, 90 * MINUTE])
 sends = st.sampled_from([0, 0, 1, 2])
 ends = st.builds(End, outcomes, delays, ttls, sends, reasons)
 
@@ -260,8 +260,10 @@ class WorkingMachine(BaseMachine):
 def finish_of(held: Held, end: End) -> tuple[Any, ...]:
     """An end as the script takes it."""
     extra: dict[str, Any] = {"delay": end.delay, "reason": end.reason}
+    if end.ttl != 0:
+        extra["result"] = RESULT
     if end.ttl:
-        extra["result"], extra["result_ttl"] = b"result", end.ttl
+        extra["result_ttl"] = end.ttl
     if end.sends:
         extra["outbox"] = [("other", "m", b"{}", 5, "", 0)] * end.sends
     return *held, end.outcome, 5, extra

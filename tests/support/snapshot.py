@@ -113,7 +113,13 @@ class Snapshot:
         for name in ("attempts", "logs", "children", "progress", "checkpoints"):
             leaked = self.hash(name).keys() - records.keys()
             assert not leaked, f"{name} has fields of jobs that are gone: {leaked}"
-        assert self.hash("results").keys() == self.zset("expiry").keys(), "results and their expiries differ"
+        results, expiry = self.hash("results"), self.zset("expiry").keys()
+        assert not expiry - results.keys(), "results that are not there have a time to expire"
+        leaked = results.keys() - expiry - records.keys()
+        assert not leaked, f"results that have neither a job nor a time to expire: {leaked}"
+        ended = {job_id for job_id, record in records.items() if record.state in (b"c", b"f")}
+        early = results.keys() & records.keys() - ended
+        assert not early, f"jobs that have not ended have results: {early}"
         cancels = self.hash("cancels").keys() - self.zset("active").keys()
         assert not cancels, f"marked to be cancelled and not active: {cancels}"
         totals, counts = self.totals, self.counts()

@@ -21,7 +21,7 @@ PLACES = {
 
 #: What an attempt that ends in a state tells.
 _ENDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "completed": ("c", {"result": b"1", "result_ttl": HOUR}),
+    "completed": ("c", {"result": b"1"}),
     "failed": ("f", {"reason": "it broke", "error": ("Broken", "it broke", "Traceback: of it")}),
     "cancelled": ("x", {"reason": "not wanted"}),
 }

@@ -19,8 +19,10 @@ local function wait_again(ids, records, reset, fair, events_max)
   redis.call('HSET', K.record, unpack(packed))
   redis.call('ZADD', K.waiting, unpack(scores))
   save_tags()
-  redis.call('HDEL', K.results, unpack(ids))
-  redis.call('ZREM', K.expiry, unpack(ids))
+  if redis.call('HLEN', K.results) > 0 then
+    redis.call('HDEL', K.results, unpack(ids))
+    redis.call('ZREM', K.expiry, unpack(ids))
+  end
   count('retried', #ids)
   count('revived', #ids)
   emit('retried', ids, events_max)

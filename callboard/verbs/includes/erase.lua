@@ -3,6 +3,8 @@
 local function erase(ids)
   if #ids == 0 then return end
   forget(ids)
-  call_in_pieces('HDEL', K.results, ids)
-  call_in_pieces('ZREM', K.expiry, ids)
+  if redis.call('HLEN', K.results) > 0 then
+    call_in_pieces('HDEL', K.results, ids)
+    call_in_pieces('ZREM', K.expiry, ids)
+  end
 end

@@ -37,6 +37,7 @@ local function finish(worker, policy, finishes, extras, repeated)
   local to = {completed = {}, failed = {}, cancelled = {}, delayed = {}, waiting = {}}
   local of = {completed = {}, failed = {}, cancelled = {}, retried = {}, deferred = {}}
   local tokens, erased = {}, {}
+  local results, expiries = {}, {}
   local has_cancels = redis.call('HLEN', K.cancels) > 0
 
   local function go(state, score, id)
@@ -129,9 +130,14 @@ local function finish(worker, policy, finishes, extras, repeated)
         n_records = n_records + 2
       end
       if extra then
-        if extra.result then
-          redis.call('HSET', K.results, id, extra.result)
-          redis.call('ZADD', K.expiry, now + extra.result_ttl, id)
+        -- Only what has ended of itself has a result.
+        if extra.result and (outcome == 'c' or outcome == 'f') then
+          results[#results + 1] = id
+          results[#results + 1] = extra.result
+          if extra.result_ttl then
+            expiries[#expiries + 1] = now + extra.result_ttl
+            expiries[#expiries + 1] = id
+          end
         end
         for _, m in ipairs(extra.outbox or {}) do messages[#messages + 1] = m end
       end
@@ -144,6 +150,8 @@ local function finish(worker, policy, finishes, extras, repeated)
     for state, list in pairs(to) do
       if #list > 0 then call_in_pieces('ZADD', K[state], list) end
     end
+    if #results > 0 then call_in_pieces('HSET', K.results, results) end
+    if #expiries > 0 then call_in_pieces('ZADD', K.expiry, expiries) end
     if #forgotten > 0 then forget(forgotten) end
     for name, list in pairs(of) do
       if #list > 0 then

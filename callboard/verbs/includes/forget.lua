@@ -1,11 +1,23 @@
--- forget.lua: jobs leave Redis for good. Results stay until their own expiry (key `expiry`).
--- needs: lists, KEYS payload record attempts logs children progress checkpoints completed failed cancelled
+-- forget.lua: jobs leave Redis for good. A result goes with its job, unless it has a time of its own (key `expiry`).
+-- needs: lists, KEYS payload record attempts logs children progress checkpoints results expiry completed failed cancelled
+local function forget_results(ids)
+  if redis.call('ZCARD', K.expiry) > 0 then
+    local without = {}
+    for i, expiry in ipairs(redis.call('ZMSCORE', K.expiry, unpack(ids))) do
+      if not expiry then without[#without + 1] = ids[i] end
+    end
+    ids = without
+  end
+  call_in_pieces('HDEL', K.results, ids)
+end
+
 local function forget(ids)
   call_in_pieces('HDEL', K.payload, ids)
   call_in_pieces('HDEL', K.record, ids)
   for _, key in ipairs({K.attempts, K.logs, K.children, K.progress, K.checkpoints}) do
     if redis.call('HLEN', key) > 0 then call_in_pieces('HDEL', key, ids) end
   end
+  if redis.call('HLEN', K.results) > 0 then forget_results(ids) end
 end
 
 -- Keep the newest `keep` of a finished state; at most `limit` go in a call.

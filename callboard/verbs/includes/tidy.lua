@@ -1,5 +1,5 @@
 -- tidy.lua: what has had its time goes: finished jobs by age, expired results, old memos, minute buckets, idle tags.
--- needs: clock forget, KEYS completed failed cancelled expiry results calls history tags waiting held active
+-- needs: clock forget, KEYS record completed failed cancelled expiry results calls history tags waiting held active
 -- Returns whether there is more than one call may do.
 local TIDY_LIMIT, SAMPLE, SAMPLES = 300, 20, 10
 local MEMO_AGE, HISTORY_MINUTES = 600000, 1440
@@ -25,6 +25,15 @@ local function tidy(keep_completed, keep_failed)
   if #expired > 0 then
     redis.call('ZREM', K.expiry, unpack(expired))
     redis.call('HDEL', K.results, unpack(expired))
+    -- While the job is there, an empty result says that there was one: a job without any returned None.
+    local kept = {}
+    for i, rec in ipairs(redis.call('HMGET', K.record, unpack(expired))) do
+      if rec then
+        kept[#kept + 1] = expired[i]
+        kept[#kept + 1] = ''
+      end
+    end
+    if #kept > 0 then redis.call('HSET', K.results, unpack(kept)) end
     more = more or #expired == TIDY_LIMIT
   end
   more = tidy_hash(K.calls, function(_, memo) return cmsgpack.unpack(memo)[2] < now - MEMO_AGE end) or more
