@@ -11,7 +11,7 @@ from callboard.settings import Settings
 from middleware.stack import default_stack
 
 #: The modules of the job types, one a queue.
-JOB_TYPES = ("actors.email_notifications", "actors.maintenance")
+JOB_TYPES = ("actors.email_notifications", "actors.maintenance", "actors.webhook_delivery")
 
 
 def compose(settings: Settings | None = None) -> CallboardBroker:
