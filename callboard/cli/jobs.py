@@ -18,7 +18,9 @@ from callboard.cli.common import (
     progress,
 )
 from callboard.cli.render import print_job, print_jobs
+from callboard.errors import JobFailed, JobNotFound, ResultMissing
 from callboard.records import JobView
+from callboard.service import QueueService
 from callboard.verbs.looking import MAX_PAGE
 from callboard.verbs.steering import ALL_STATES
 
@@ -57,13 +59,24 @@ def list_(queue: str, state: str, limit: int, cursor: str | None, as_json: bool)
 @click.argument("id")
 @json_option
 def show(queue: str, id: str, as_json: bool) -> None:
-    """Show everything about a job: its record, attempts with tracebacks, progress, log."""
+    """Show everything about a job: its record, attempts with tracebacks, result, progress, log."""
     with opened() as service:
         job, told = service.get_job(queue, id), service.get_job_details(queue, id)
+        result = _result_of(service, job)
     if as_json:
-        print_json({**dataclasses.asdict(job), **dataclasses.asdict(told)})
+        print_json({**dataclasses.asdict(job), **dataclasses.asdict(told), "result": result})
     else:
-        print_job(job, told)
+        print_job(job, told, result)
+
+
+def _result_of(service: QueueService, job: JobView) -> Any:
+    """What a completed job returned; None where there is nothing (any more)."""
+    if job.state != "completed":
+        return None
+    try:
+        return service.get_result(job.queue, job.id)
+    except (ResultMissing, JobNotFound, JobFailed):  # it had its time, or somebody was at the job meanwhile
+        return None
 
 
 @jobs.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 from rich.console import Console
@@ -18,8 +19,8 @@ from callboard.verbs.telling import JobDetails
 #: Into a pipe goes the whole table, whatever the width of a terminal would be.
 _PIPE_WIDTH = 200
 
-#: Characters of a reason in a list.
-_REASON = 80
+#: Characters of a reason in a list, and of a result.
+_REASON, _RESULT = 80, 2_000
 
 
 def print_jobs(jobs: Sequence[JobView], *, note: str = "", cursor: str | None = None) -> None:
@@ -58,13 +59,19 @@ def _at(job: JobView) -> int:
     return job.ended_ms or (job.started_ms if job.state == "active" else 0) or job.added_ms
 
 
-def print_job(job: JobView, told: JobDetails) -> None:
-    """Everything about a job."""
-    for line in _lines(job, told):
+def print_job(job: JobView, told: JobDetails, result: Any = None) -> None:
+    """Everything about a job, and what it returned."""
+    for line in _lines(job, told, result):
         click.echo(printable(line))
 
 
-def _lines(job: JobView, told: JobDetails) -> Iterator[str]:
+def _cut(text: str) -> str:
+    if len(text) <= _RESULT:
+        return text
+    return f"{text[:_RESULT]}… ({len(text):,} characters; --json has all)"
+
+
+def _lines(job: JobView, told: JobDetails, result: Any) -> Iterator[str]:
     facts = {
         "job": job.id, "queue": job.queue, "state": job.state, "reason": job.reason, "actor": job.actor,
         "args": json.dumps(job.args) if job.args else "", "payload": json.dumps(job.payload, ensure_ascii=False),
@@ -73,6 +80,7 @@ def _lines(job: JobView, told: JobDetails) -> Iterator[str]:
         "due": when(job.due_ms), "started": when(job.started_ms), "ended": when(job.ended_ms),
         "ran for": f"{job.duration_ms / 1000:g} s" if job.duration_ms else "", "attempts": str(job.attempts_made),
         "stalls": str(job.stalls) if job.stalls else "", "worker": job.worker,
+        "result": "" if result is None else _cut(json.dumps(result, ensure_ascii=False, default=str)),
         "progress": "" if told.progress is None else json.dumps(told.progress, ensure_ascii=False),
         "checkpoints": json.dumps(told.checkpoints, ensure_ascii=False) if told.checkpoints else "",
     }  # fmt: skip

@@ -84,6 +84,27 @@ def test_show_tells_everything_of_a_job(desk: Desk, call: Call) -> None:
     assert found["log"][0][1] == "half-way"
 
 
+def test_show_has_the_result_cut_on_a_terminal_and_whole_as_json(desk: Desk, call: Call) -> None:
+    value = {"rows": list(range(2_000))}
+    job_id = desk.put("active")
+    desk.worker.finish(job_id, "c", result=json.dumps(value).encode())
+    (line,) = [line for line in ok(call("jobs", "show", "q", job_id)).splitlines() if line.startswith("result")]
+    assert line.startswith('result       {"rows": [0, 1, 2, ')
+    assert line.endswith("… (10,900 characters; --json has all)")
+    assert len(line) < 2_100
+    assert read(call("jobs", "show", "q", job_id, "--json"))["result"] == value
+
+
+@pytest.mark.parametrize("state", ["waiting", "completed", "failed"])
+def test_show_of_a_job_without_a_result(desk: Desk, call: Call, state: str) -> None:
+    job_id = desk.put("active" if state == "completed" else state)
+    if state == "completed":
+        desk.worker.finish(job_id, "c", result=b"1", result_ttl=HOUR)
+        desk.engine.warp(HOUR)
+    assert "result" not in ok(call("jobs", "show", "q", job_id))
+    assert read(call("jobs", "show", "q", job_id, "--json"))["result"] is None
+
+
 def test_verbs_on_jobs_say_a_line_each_and_refusals_end_in_exit_code_1(desk: Desk, call: Call) -> None:
     desk.put("failed", "f")
     desk.put("waiting", "w")
