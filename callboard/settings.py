@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 from urllib.parse import quote
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from callboard.catalogue import Catalogue, QueueSpec, default_queues
@@ -47,8 +47,17 @@ class Settings(BaseSettings):
     attempts_kept: int = Field(20, ge=1, le=100, description="finished attempts kept with a job")
     traceback_max: int = Field(4_000, ge=0, description="characters of an attempt's traceback that are kept")
     result_max_bytes: int = Field(256 * 1024, ge=1, description="encoded size of one stored result")
-    attempt_log: Literal["json", "off"] = Field("json", description="one line a finished attempt, on stderr")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="of a worker's lines on stderr; auto: console on a terminal, else JSON"
+    )
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field("info")
+    attempt_log: bool = Field(True, description="one line a finished attempt, on stderr")
     gil_watchdog: bool = Field(True, description="end a process whose leases could not be renewed for four leases")
+
+    @field_validator("log_format", "log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _queues_fit(self) -> Settings:

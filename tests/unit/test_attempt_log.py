@@ -1,9 +1,11 @@
-"""The attempt log: one JSON line a finished attempt, whole even when several processes write into one pipe."""
+"""The attempt log: one line a finished attempt, JSON or for people, whole even when several processes write into one
+pipe."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,10 @@ from dramatiq.brokers.stub import StubBroker
 
 from callboard.catalogue import QueueSpec
 from callboard.worker.job import Job
-from middleware.attempt_log import AttemptLog, _chunks, format_line
+from middleware.attempt_log import AttemptLog
+from middleware.logs.attempts import console_line, json_line
+from middleware.logs.console import Console
+from middleware.logs.writer import LineWriter, chunks
 from tests.support.jobs import make_job
 
 SPEC = QueueSpec(name="emails")
@@ -30,7 +35,7 @@ def ended(outcome: str | None = None, **fields: Any) -> Job:
 
 
 def line(job: Job, at: float = 1_700_000_000.25) -> dict[str, Any]:
-    text = format_line(at, job)
+    text = json_line(at, job)
     assert text.endswith("}\n")
     assert text.count("\n") == 1, "one line"
     fields: dict[str, Any] = json.loads(text)
@@ -83,26 +88,56 @@ def test_times_are_utc_to_the_millisecond() -> None:
     ]  # fmt: skip
 
 
+def test_a_url_in_an_error_keeps_its_password() -> None:
+    error = ("Away", "no redis://:hunter2@cache:6379", "Traceback\nredis://:hunter2@cache")
+    fields = line(ended("f", error=error, attempts=4))
+    assert fields["message"] == "no redis://:***@cache:6379"
+    assert "hunter2" not in fields["traceback"]
+
+
+def people(job: Job, *, colours: bool = False) -> str:
+    return console_line(Console(colours=colours), 1_700_000_000.25, job)
+
+
+def test_for_people_the_line_says_what_came_of_whose_attempt() -> None:
+    assert re.sub(r"^[0-9:]{8}", "HH:MM:SS", people(ended())) == (
+        "HH:MM:SS.250 completed  emails send job-1 attempt 1/5  wait 40 ms  run 12 ms\n"
+    )
+
+
+def test_for_people_an_error_stands_in_the_line_and_its_traceback_below() -> None:
+    error = ("ValueError", "no \x1b[31mway", "Traceback:\n  frame\n")
+    retried = people(ended("r", error=error, delay_ms=2_000, workspace="acme"))
+    assert retried.count("\n") == 1, "it will be tried again"
+    assert retried.endswith("run 12 ms  workspace=acme  next in 2 s  ValueError: no �[31mway\n")
+    assert people(ended("f", error=error, attempts=4)).splitlines()[1:] == ["    Traceback:", "      frame"]
+
+
+def test_colours_are_for_terminals_alone() -> None:
+    assert "\x1b" not in people(ended("f"))
+    assert "\x1b[31mfailed    \x1b[0m" in people(ended("f"), colours=True)
+
+
 @pytest.mark.parametrize("lengths", [[10] * 1_000, [4_096], [4_095, 2], [5_000, 10, 5_000], [1], []])
 def test_chunks_end_at_line_ends_and_fit_into_one_write(lengths: list[int]) -> None:
     lines = ["x" * (length - 1) + "\n" for length in lengths]
-    chunks = _chunks(lines, 4_096)
-    assert b"".join(chunks).decode() == "".join(lines)
-    for chunk in chunks:
-        assert chunk.endswith(b"\n")
-        assert len(chunk) <= 4_096 or chunk.count(b"\n") == 1, "only a longer line goes alone"
+    pieces = chunks(lines, 4_096)
+    assert b"".join(pieces).decode() == "".join(lines)
+    for piece in pieces:
+        assert piece.endswith(b"\n")
+        assert len(piece) <= 4_096 or piece.count(b"\n") == 1, "only a longer line goes alone"
 
 
 def test_lines_are_measured_in_bytes() -> None:
-    chunks = _chunks(["é" * 1_500 + "\n"] * 2, 4_096)
-    assert [len(chunk) for chunk in chunks] == [3_001, 3_001]
+    pieces = chunks(["é" * 1_500 + "\n"] * 2, 4_096)
+    assert [len(piece) for piece in pieces] == [3_001, 3_001]
 
 
 def write(descriptor: int, jobs: list[Job]) -> None:
     """Log finished jobs through the middleware, from boot to shutdown."""
     broker = StubBroker(middleware=[])
     worker = Worker(broker, worker_threads=1)
-    log = AttemptLog(descriptor)
+    log = AttemptLog(writer=LineWriter(descriptor))
     log.before_worker_boot(broker, worker)
     for job in jobs:
         log.after_ack(broker, job)
