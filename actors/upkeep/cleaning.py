@@ -11,7 +11,7 @@ from actors.upkeep.payload import CleanPolicy
 from actors.upkeep.steps import MaintenanceStep
 from callboard.catalogue import QueueSpec
 from callboard.current import CurrentJob
-from callboard.errors import PermanentError, StoreUnavailable, UnknownQueue
+from callboard.errors import PermanentError, StoreRefused, StoreUnavailable, UnknownQueue
 from callboard.service import QueueService
 from callboard.steps import reached
 from callboard.verbs import locks
@@ -62,7 +62,7 @@ def clean(service: QueueService, kind: Kind, policy: CleanPolicy, job: CurrentJo
 
     Raises:
         PermanentError: the policy names a queue that is not in the catalogue.
-        LockLost, StoreUnavailable: the next attempt goes on where this one stopped.
+        LockLost, StoreUnavailable, StoreRefused: the next attempt goes on where this one stopped.
     """
     specs = _targets(service, policy)
     if policy.dry_run:
@@ -79,7 +79,7 @@ def clean(service: QueueService, kind: Kind, policy: CleanPolicy, job: CurrentJo
         more = _clean_all(service, kind, policy, specs, job, lock, tally)
     finally:
         # Redis may be what ended the run: the lock expires then.
-        with suppress(StoreUnavailable):
+        with suppress(StoreUnavailable, StoreRefused):
             locks.give_back(service.store, lock)
     tally.end()
     reached(MaintenanceStep.LOCK_RETURNED)
