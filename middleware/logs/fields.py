@@ -27,7 +27,9 @@ def line_fields(_: Any, __: str, given: MutableMapping[str, Any]) -> dict[str, A
     be replaced: one of the same name with another value is kept as ``given_<name>``.
     """
     record: logging.LogRecord = given.pop("_record")
-    given.pop("_from_structlog")
+    if not given.pop("_from_structlog"):
+        for name in ("message", "asctime"):  # left on the record by the formatter of another handler
+            given.pop(name, None)
     caught, stack = _caught(given.pop("exc_info", None)), given.pop("stack_info", None) or given.pop("stack", None)
     event = given.pop("event", "")
     line = {
