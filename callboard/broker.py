@@ -16,7 +16,7 @@ from callboard.payloads import VERSION_OPTION, Contract, contract_of, taking
 from callboard.registry import published
 from callboard.results import keep_failure
 from callboard.settings import Settings
-from callboard.store.store import open_store
+from callboard.store.store import Store, open_store
 from callboard.verbs.add import add
 from callboard.verbs.looking import queue_stats, stats_call
 from callboard.worker.finish import FAILED, RETRY, described, refuse
@@ -31,12 +31,19 @@ class CallboardBroker(Broker):
 
     ``middleware`` is the whole stack but for the engine's own, which comes first; see ``middleware.stack`` for the
     platform's. Dramatiq's Retries, TimeLimit and ShutdownNotifications are not needed: retries come from
-    ``middleware.retries``, interrupts from the engine.
+    ``middleware.retries``, interrupts from the engine. ``store`` and ``runtime`` are for ``callboard.testing``.
 
     Raises: pydantic.ValidationError when settings do not fit. Nothing is connected before the first call.
     """
 
-    def __init__(self, settings: Settings | None = None, *, middleware: Iterable[Middleware] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        middleware: Iterable[Middleware] = (),
+        store: Store | None = None,
+        runtime: WorkerRuntime | None = None,
+    ) -> None:
         self.settings = settings or Settings()
         self.catalogue = self.settings.catalogue
         self.store = open_store(self.settings)
