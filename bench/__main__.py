@@ -23,6 +23,7 @@ from bench import (
     steering,
     systems,
     throughput,
+    validation,
     versions,
 )
 from bench.context import Context
@@ -44,6 +45,7 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "flat": flat,
     "steering": steering,
     "bulk-steering": bulk_steering,
+    "validation": validation,
 }
 
 #: Only when asked for with --only.

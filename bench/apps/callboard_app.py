@@ -1,7 +1,7 @@
 """Callboard's side: ``dramatiq bench.apps.callboard_app``. Importing it composes the app, as the CLI expects.
 
-The middleware is the platform's, whole. ``BENCH_QUEUES`` names the queues, separated by commas; each gets an actor
-``noop.<queue>``, the first one ``pickup`` as well.
+The middleware is the platform's, whole, and payloads are checked against a model. ``BENCH_QUEUES`` names the queues,
+separated by commas; each gets an actor ``noop.<queue>``, the first one ``pickup`` as well.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import time
 
 import dramatiq
+from pydantic import BaseModel
 
 from bench.apps import pickup_file
 from callboard.broker import CallboardBroker
@@ -23,12 +24,18 @@ broker = CallboardBroker(settings, middleware=default_stack(settings))
 dramatiq.set_broker(broker)
 
 
-def _noop(text: str) -> None:
+class Payload(BaseModel):
+    """What every no-op job carries."""
+
+    text: str
+
+
+def _noop(payload: Payload) -> None:
     """Do nothing."""
 
 
 for _queue in QUEUES:
-    dramatiq.actor(queue_name=_queue, actor_name=f"noop.{_queue}")(_noop)
+    dramatiq.actor(queue_name=_queue, actor_name=f"noop.{_queue}", payload=Payload)(_noop)
 
 
 @dramatiq.actor(queue_name=QUEUES[0])

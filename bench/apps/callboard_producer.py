@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dramatiq import get_broker
-
-from bench.apps.callboard_app import QUEUES, settings
+from bench.apps.callboard_app import QUEUES, broker, settings
 from bench.apps.producing import paused, payloads, read_request, timed
 from callboard.service import JobSpec, QueueService
 from callboard.verbs import fleet
@@ -18,9 +16,8 @@ def main() -> None:
     request = read_request()
     source = payloads()
     service = QueueService(settings)
-    actors = get_broker().actors
     # What a worker does at its start: the service refuses an actor that no worker has published.
-    fleet.publish(service.store, {name: {"queue": a.queue_name, "priority": a.priority} for name, a in actors.items()})
+    fleet.publish(service.store, broker.published_actors())
 
     def bulk(jobs: int) -> None:
         for start in range(0, jobs, request.batch):
@@ -33,7 +30,7 @@ def main() -> None:
 
     def send(jobs: int) -> None:
         for _ in range(jobs):
-            actors[NOOP].send(**next(source))
+            broker.actors[NOOP].send(**next(source))
 
     match request.mode:
         case "bulk":
