@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import structlog
-from structlog.stdlib import ExtraAdder, LoggerFactory, ProcessorFormatter
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
 from middleware.logs.console import Console
 from middleware.logs.fields import line_fields, timestamp
@@ -64,6 +66,24 @@ def _json(line: Mapping[str, Any]) -> str:
     return json.dumps(line, separators=(",", ":"))
 
 
+@cache
+def _named(name: str) -> logging.Logger:
+    """As ``logging.getLogger``, which takes the lock of all logging each time: see :class:`LogHandler`."""
+    return logging.getLogger(name)
+
+
+def _logger(*given: Any) -> logging.Logger:
+    """The logger of ``structlog.get_logger(name)``; without a name that of the module that logs."""
+    if given:
+        return _named(str(given[0]))
+    frame = inspect.currentframe()
+    while (frame := frame.f_back if frame else None) is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith("structlog."):
+            return _named(name)
+    return logging.getLogger()
+
+
 def install(handler: logging.Handler, level: str) -> Callable[[], None]:
     """Let everything that is logged at ``level`` or above go to ``handler`` alone, instead of standard error.
 
@@ -84,7 +104,7 @@ def install(handler: logging.Handler, level: str) -> Callable[[], None]:
     structlog.configure(
         processors=[ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=LoggerFactory(),
+        logger_factory=_logger,
         # Loggers that modules made at import keep no configuration from before.
         cache_logger_on_first_use=False,
     )

@@ -296,7 +296,24 @@ def test_lines_of_many_threads_come_whole(written: Log) -> None:
         assert [line["i"] for line in lines if line["thread"] == n] == list(range(100))
 
 
-def test_the_handler_has_no_lock_that_an_interrupted_job_could_keep(written: Log) -> None:
+def test_a_lock_that_an_interrupted_job_keeps_stops_nobody_from_logging(written: Log) -> None:
+    def say(event: str) -> None:
+        for logger in (log, structlog.get_logger(), plain):
+            logger.info(event)
+
+    say("once")  # each logger's first line looks up its level, under the lock
+    with alone(), logging._lock:  # type: ignore[attr-defined]
+        thread = threading.Thread(target=say, args=("again",), daemon=True)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive(), "logging waits for the lock of all logging"
+    names = ["app.module", __name__, "app.plain"]
+    assert [(line["event"], line["logger"]) for line in written.lines()] == [
+        *(("once", name) for name in names), *(("again", name) for name in names),
+    ]  # fmt: skip
+
+
+def test_the_handler_has_no_lock(written: Log) -> None:
     [handler] = [h for h in logging.getLogger().handlers if isinstance(h, LogHandler)]
     assert handler.lock is None
     logging.shutdown([lambda: handler])  # as at the end of the process
