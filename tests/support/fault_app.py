@@ -19,23 +19,12 @@ from dramatiq.middleware import CurrentMessage
 from callboard import CallboardBroker
 from callboard.settings import Settings
 from middleware.stack import default_stack
+from tests.support.announce import Announce
 from tests.support.ledger import Ledger
 from tests.support.wait import wait_until
 
-
-class Announce(dramatiq.Middleware):
-    """Notes that a worker process is ready: its id, pid, and its parent's pid in the place of the attempt."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def after_worker_boot(self, broker: CallboardBroker, worker: dramatiq.Worker) -> None:  # type: ignore[override]
-        """Write the line."""
-        self._ledger.note("ready", broker.runtime.worker_id, os.getppid())
-
-    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Write that it ended in order."""
-        self._ledger.note("over", broker.runtime.worker_id, os.getppid())  # type: ignore[attr-defined]
+#: What the hoarding actor keeps.
+hoarded: list[bytes] = []
 
 
 class Flaky(Exception):
@@ -106,6 +95,11 @@ def build(settings: Settings, ledger: Ledger) -> CallboardBroker:  # noqa: C901 
         if fail:
             raise Flaky("as asked")
         return "done"
+
+    @dramatiq.actor(**options)
+    def hoard(mib: int) -> None:
+        """Takes memory and keeps it."""
+        stays(lambda: hoarded.append(b"x" * (mib << 20)))
 
     @dramatiq.actor(queue_name="next", broker=broker)
     def link(*args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Real worker processes: ``dramatiq tests.support.fault_app`` as commands that tests kill, stop and restart."""
+"""Real worker processes: ``dramatiq`` on an application of the tests, as commands that they kill, stop and restart."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WorkerTree:
 
     def __init__(
         self, deployment: Deployment, output: Path, *, threads: int = 4, url: str | None = None,
-        grace_s: float = 30.0, env: Mapping[str, str] | None = None,
+        grace_s: float = 30.0, env: Mapping[str, str] | None = None, app: str = APP,
     ) -> None:  # fmt: skip
         """Start it; :meth:`ready` waits for its worker.
 
@@ -40,11 +40,12 @@ class WorkerTree:
           url: where it reaches Redis (default: directly).
           grace_s: how long running jobs may take at SIGTERM (seconds).
           env: added to its environment.
+          app: the module that composes the application.
         """
         self._deployment = deployment
         self._output = output
         # The script, not `python -m dramatiq`: at SIGHUP that one executes whatever `python` is first in the PATH.
-        command = [str(Path(sys.executable).with_name("dramatiq")), APP, "--processes", "1", "--threads", str(threads)]
+        command = [str(Path(sys.executable).with_name("dramatiq")), app, "--processes", "1", "--threads", str(threads)]
         command += ["--worker-shutdown-timeout", str(int(grace_s * 1000))]
         with output.open("ab") as file:
             self._leader = subprocess.Popen(
