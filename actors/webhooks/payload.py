@@ -37,7 +37,7 @@ class WebhookPayload(BaseModel):
         """
         if self.webhook_id is not None:
             return self.webhook_id
-        return job_id if _PLAIN_ID.match(job_id) else f"msg_{hashlib.sha256(job_id.encode()).hexdigest()[:32]}"
+        return job_id if _PLAIN_ID.fullmatch(job_id) else f"msg_{hashlib.sha256(job_id.encode()).hexdigest()[:32]}"
 
     def body(self, added_ms: int) -> bytes:
         """The body as it is signed and sent, byte for byte the same in every attempt.
