@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from queue import PriorityQueue
 from typing import Any, Protocol
 
 from dramatiq import Message, Middleware
-from dramatiq.threading import Interrupt
-from dramatiq.worker import ConsumerThread, WorkerThread
 
-from callboard import steps
 from callboard.broker import CallboardBroker
 from callboard.errors import CallboardError, InvalidOption, JobNotFound
 from callboard.ids import pack_id
@@ -23,11 +19,11 @@ from callboard.testing.assertions import added_as, nothing_added
 from callboard.testing.clock import Clock
 from callboard.testing.memory import MemoryStore
 from callboard.testing.seen import JobSeen, job_seen
-from callboard.testing.shelf import WORKER, Kept, Shelf
+from callboard.testing.shelf import Kept, Shelf
 from callboard.testing.stand_ins import inline_stack, runs_inline
+from callboard.testing.thread import InlineJob, InlineRuntime, InlineThread, Killed, ends_the_test
 from callboard.worker.finish import finish_of
 from callboard.worker.job import Job
-from callboard.worker.runtime import WorkerRuntime
 
 logger = logging.getLogger("callboard.testing")
 
@@ -42,29 +38,6 @@ class Sent(Protocol):
     def id(self) -> str: ...
     @property
     def queue(self) -> str: ...
-
-
-class _InlineJob(Job):
-    """A job whose exception stays, for the test to look at."""
-
-    def clear_exception(self) -> None:
-        """Keep it."""
-
-
-class _InlineRuntime(WorkerRuntime):
-    """A worker process without threads: attempts begin at the same gate, and their ends are left for the broker."""
-
-    worker_id = WORKER
-
-    def end(self, job: Job) -> None:
-        """See WorkerRuntime."""
-        self._local.job = None
-        job.stop_clock()
-        job.ended = True
-
-
-class _Killed(BaseException):
-    """Raised at the step at which the process of a job is to die."""
 
 
 class InlineBroker(CallboardBroker):
@@ -86,7 +59,7 @@ class InlineBroker(CallboardBroker):
         self._memory = MemoryStore(settings, self.clock)
         given = list(middleware)
         stack = inline_stack(given, self._memory, self._run_for_result)
-        super().__init__(settings, middleware=stack, store=self._memory, runtime=_InlineRuntime())
+        super().__init__(settings, middleware=stack, store=self._memory, runtime=InlineRuntime())
         for left_out in given:
             # Its options may still be declared: they do nothing here.
             if not runs_inline(left_out):
@@ -95,11 +68,7 @@ class InlineBroker(CallboardBroker):
         self._running: Job | None = None
         self._exceptions: dict[tuple[str, str], BaseException | None] = {}
         self._fetches = 0
-        self._work_queue: PriorityQueue[Any] = PriorityQueue()
-        self._consumers: dict[str, ConsumerThread] = {}
-        self._thread = WorkerThread(
-            broker=self, consumers=self._consumers, work_queue=self._work_queue, worker_timeout=0
-        )
+        self._thread = InlineThread(self)
 
     @property
     def service(self) -> QueueService:
@@ -127,14 +96,17 @@ class InlineBroker(CallboardBroker):
         shelf, kept, job = found
         if job.actor_name not in self.actors:
             self._cannot_run(shelf, job)
-        elif killed_at is not None:
-            self._process_until(killed_at, shelf, kept, job)
         else:
-            self._process(job)
-            self._commit(shelf, job)
+            self._run(job, killed_at)
+            if isinstance(job.exception, Killed):
+                shelf.stall(kept)
+            else:
+                self._commit(shelf, job)
         seen = self._seen(shelf.spec.name, kept)
-        if seen.exception is not None and not isinstance(seen.exception, (Exception, Interrupt, SystemExit, _Killed)):
+        if ends_the_test(seen.exception):
             raise seen.exception
+        if killed_at is not None and not isinstance(seen.exception, Killed):
+            raise AssertionError(f"the job did not come to the step {killed_at}; it is {seen}")
         return seen
 
     def run_all(self, *, limit: int = LIMIT) -> list[JobSeen]:
@@ -262,41 +234,18 @@ class InlineBroker(CallboardBroker):
         self._fetches += 1
         shelf.take(kept, self._fetches)
         packed = pack_record(kept.record)
-        job = _InlineJob(
+        job = InlineJob(
             shelf.spec, kept.stored_id.encode(), kept.payload, packed, self._fetches, self.clock.now_ms
         )  # fmt: skip
         return shelf, kept, job
 
-    def _process(self, job: Job) -> None:
-        """What a worker thread does with a job, on this thread."""
-        if job.queue_name not in self._consumers:
-            consumer = ConsumerThread(
-                broker=self, queue_name=job.queue_name, prefetch=1, work_queue=self._work_queue, worker_timeout=0
-            )
-            consumer.consumer = self.consume(job.queue_name)
-            self._consumers[job.queue_name] = consumer
-        self._work_queue.unfinished_tasks += 1  # process_message counts it down
+    def _run(self, job: Job, killed_at: Step | None) -> None:
         self._running = job
         try:
-            self._thread.process_message(job)
+            self._thread.run(job, killed_at)
         finally:
             self._running = None
             self._exceptions[job.queue_name, job.stored_id] = job.exception
-
-    def _process_until(self, step: Step, shelf: Shelf, kept: Kept, job: Job) -> None:
-        def die(reached: Step) -> None:
-            if reached is step:
-                raise _Killed(f"killed at {step}")
-
-        before, steps.on_reached = steps.on_reached, die
-        try:
-            self._process(job)
-        finally:
-            steps.on_reached = before
-        if not isinstance(job.exception, _Killed):
-            self._commit(shelf, job)
-            raise AssertionError(f"the job did not come to the step {step}; it is {self._seen(shelf.spec.name, kept)}")
-        shelf.stall(kept)
 
     def _commit(self, shelf: Shelf, job: Job) -> None:
         for queue, stored_id, payload, priority, workspace, delay in shelf.finish(finish_of(job, self.settings)):

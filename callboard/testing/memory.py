@@ -166,7 +166,9 @@ def _score(kept: Kept) -> int:
 def _list(shelf: Shelf, args: Sequence[Any]) -> list[Any]:
     name, limit, newest_first, score, after = args
     shelf.promote()
-    found = sorted(shelf.of(_LISTS[name]), key=lambda kept: (kept.place, kept.order), reverse=bool(newest_first))
+    found = shelf.of(_LISTS[name])
+    if newest_first:
+        found.reverse()
     first = next((i for i, kept in enumerate(found, 1) if (str(kept.place), kept.stored_id) == (score, after)), 0)
     rows: list[Any] = []
     for kept in found[first : first + limit]:

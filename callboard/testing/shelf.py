@@ -31,13 +31,15 @@ _NEW = Record(WAITING, 0, b"", 0, 0, 0, 0, 0, 0, 0, 0, 0, b"", b"", b"")
 
 @dataclass(slots=True)
 class Kept:
-    """One job. ``place`` is its score in the list of its state, ``order`` its number among all that were added."""
+    """One job. ``place`` is its score in the list of its state, and ``turn`` its turn among those of the same score;
+    ``order`` is its number among all jobs that were added."""
 
     stored_id: str
     payload: bytes
     record: Record
     place: int
     order: int
+    turn: int
     attempts: list[list[Any]] = field(default_factory=list)
     log: list[tuple[int, str]] = field(default_factory=list)
     progress: str = ""
@@ -60,6 +62,7 @@ class Shelf:
         self._settings = settings
         self._clock = clock
         self._tags: dict[tuple[int, bytes | None], int] = {}
+        self._ends = 0
         #: Why running jobs were cancelled, by stored id.
         self.cancels: dict[str, str] = {}
 
@@ -82,7 +85,7 @@ class Shelf:
             if codes[-1] == DUPLICATE:
                 continue
             record = _NEW._replace(priority=priority, workspace=workspace.encode(), added=now)
-            kept = self.jobs[stored_id] = Kept(stored_id, payload, record, 0, order)
+            kept = self.jobs[stored_id] = Kept(stored_id, payload, record, 0, order, order)
             self.count("added")
             self.put(kept, due or now + delay)
         return "".join(codes)
@@ -107,7 +110,7 @@ class Shelf:
     def of(self, state: bytes) -> list[Kept]:
         """The jobs in a state, in the order in which they run or ended."""
         found = [kept for kept in self.jobs.values() if kept.record.state == state]
-        return sorted(found, key=lambda kept: kept.place)
+        return sorted(found, key=lambda kept: (kept.place, kept.turn))
 
     def promote(self) -> None:
         """What is due waits."""
@@ -119,7 +122,7 @@ class Shelf:
     def head(self) -> Kept | None:
         """The waiting job that runs next."""
         self.promote()
-        return min(self.of(WAITING), key=lambda kept: (kept.place, kept.order), default=None)
+        return next(iter(self.of(WAITING)), None)
 
     def next_due(self) -> int | None:
         """When the next delayed job is due (ms)."""
@@ -166,7 +169,8 @@ class Shelf:
 
     def _end(self, kept: Kept, state: bytes, duration: int, reason: str) -> None:
         kept.change(state=state, duration=duration, reason=reason.encode())
-        kept.place = self._clock.now_ms
+        self._ends += 1
+        kept.place, kept.turn = self._clock.now_ms, self._ends
         self.count({COMPLETED: "completed", FAILED: "failed", CANCELLED: "cancelled"}[state])
 
     def _give_back(self, kept: Kept, extra: dict[str, Any]) -> None:
@@ -211,13 +215,11 @@ class Shelf:
 
     def cancel(self, kept: Kept, reason: str) -> None:
         """Cancel a job that has not started."""
-        kept.change(state=CANCELLED, reason=reason.encode())
-        kept.place = self._clock.now_ms
-        self.count("cancelled")
+        self._end(kept, CANCELLED, 0, reason)
 
     def wait_again(self, kept: Kept, *, reset_attempts: bool) -> None:
         """An ended job waits again."""
-        kept.result = kept.result_until = None
+        kept.result, kept.result_until, kept.turn = None, None, kept.order
         kept.change(reason=b"", stalls=0, lost=0, ready=self._clock.now_ms, started=0, duration=0)
         if reset_attempts:
             kept.change(attempts=0)
