@@ -46,8 +46,8 @@ class CallboardBroker(Broker):
     ) -> None:
         self.settings = settings or Settings()
         self.catalogue = self.settings.catalogue
-        self.store = open_store(self.settings)
-        self.runtime = WorkerRuntime()
+        self.store = store or open_store(self.settings)
+        self.runtime = runtime or WorkerRuntime()
         self._speaker = StoreSpeaker(self.store, lambda: self.runtime.worker_id)
         self._contracts: dict[str, Contract] = {}
         self._hooks: dict[str, list[Callable[..., Any]]] = {}
@@ -205,9 +205,14 @@ class CallboardBroker(Broker):
         return _Consumer(self, queue_name, timeout)
 
     def close(self) -> None:
-        """End the worker side of this process, if any (last flush, at most 5 s), and close connections."""
+        """End the worker side of this process, if any (last flush, at most 5 s), and close connections.
+
+        Raises: SystemExit in a worker process that has something to tell its supervisor: nothing of it is left to do.
+        """
         self.runtime.close()
         self.store.close()
+        if self.runtime.exit_code:
+            raise SystemExit(self.runtime.exit_code)
 
     # For tests and scripts
 

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field("info")
     attempt_log: bool = Field(True, description="one line a finished attempt, on stderr")
+    max_jobs: int | None = Field(None, ge=1, description="attempts after which a worker process is started anew")
+    max_memory_mb: int | None = Field(
+        None, ge=1, description="resident size above which a worker process is started anew (MiB)"
+    )
     gil_watchdog: bool = Field(True, description="end a process whose leases could not be renewed for four leases")
 
     @field_validator("log_format", "log_level", mode="before")

@@ -4,6 +4,7 @@ The Dramatiq CLI stops its whole tree when one child dies. Here every worker pro
 takes one slot away for the time of a restart and the others go on.
 
 What happens when
+  - a tree ends because it reached a limit of its own (``middleware.recycling``): it is started again at once;
   - a tree ends unasked: it is started again, at once if it had settled, else after 0.5 s, 1 s, 2 s … 30 s;
   - no slot has ever settled and each has failed ``give_up_after`` times: the deployment is broken (a typing error in
     the application, a wrong ``--app``), so everything stops with a failure instead of turning in circles;
@@ -25,6 +26,7 @@ from math import inf
 from time import monotonic
 
 from callboard.cli.tree import Tree, TreeOptions, explain
+from callboard.worker.exits import RECYCLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,10 @@ class Supervisor:
         if exit_code is None and now - slot.started_at >= self._timing.settle_s:
             slot.failures, self._settled_once = 0, True
         if exit_code is not None and slot.kill_at is None:
-            self._failed(slot, exit_code, now)
+            if exit_code == RECYCLED:
+                self._recycled(slot, now)
+            else:
+                self._failed(slot, exit_code, now)
             self._end(slot)  # what the leader left behind
         if not tree.has_processes():
             slot.tree, slot.kill_at = None, None
@@ -183,6 +188,13 @@ class Supervisor:
             self._exit_code = self._exit_code or 1
             tree.kill()
             slot.kill_at = inf
+
+    def _recycled(self, slot: _Slot, now: float) -> None:
+        """The tree worked and ended as it should, however soon: that is no failure."""
+        assert slot.tree
+        slot.failures, slot.start_at, self._settled_once = 0, now, True
+        lived = now - slot.started_at
+        self._say(f"worker {slot.index} (pid {slot.tree.pid}) was recycled after {lived:.1f} s; starting again at once")
 
     def _failed(self, slot: _Slot, exit_code: int, now: float) -> None:
         assert slot.tree

@@ -16,12 +16,14 @@ import sys
 from dataclasses import dataclass
 
 from callboard.cli import tether
+from callboard.worker.exits import FORMAT
 
-#: Exit codes of the Dramatiq CLI (dramatiq/cli.py, RET_*).
+#: Exit codes of the Dramatiq CLI (dramatiq/cli.py, RET_*) and ours.
 _MEANINGS = {
     1: "the worker process was killed or raised while it started",
     2: "the application could not be imported",
     3: "the broker could not be reached",
+    FORMAT: "the data in Redis is of another format version",
 }
 
 

@@ -22,6 +22,7 @@ from callboard import payloads
 from callboard.errors import CallboardError, FormatMismatch
 from callboard.store.store import open_store
 from callboard.verbs import fleet
+from callboard.worker import exits
 from callboard.worker.finish import BACK
 from callboard.worker.housekeeper import Housekeeper
 from callboard.worker.interrupter import Interrupter
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("callboard.worker")
 
-#: Exit code of a process that found data of another format version.
-_EXIT_FORMAT = 78
-
 #: The process's own stderr: Dramatiq's CLI replaces ``sys.stderr`` by a pipe, but not the descriptor.
 STDERR = 2
 
@@ -51,6 +49,8 @@ class WorkerRuntime(Middleware):
         self._local = threading.local()
         self._pump: Pump | None = None
         self._worker: Worker | None = None
+        #: What the process tells its supervisor when it has ended in order (see ``exits``).
+        self.exit_code = 0
 
     @property
     def actor_options(self) -> set[str]:
@@ -210,7 +210,7 @@ class WorkerRuntime(Middleware):
             fleet.publish(self._store, published)
         except FormatMismatch as error:
             logger.critical("%s; this worker ends", error)
-            raise SystemExit(_EXIT_FORMAT) from error
+            raise SystemExit(exits.FORMAT) from error
         except CallboardError as error:
             logger.warning("Redis cannot be reached yet: %s", error)
 

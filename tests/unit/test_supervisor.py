@@ -8,6 +8,7 @@ import pytest
 
 from callboard.cli.supervisor import Supervisor, Timing
 from callboard.cli.tree import Tree, TreeOptions, explain
+from callboard.worker.exits import RECYCLED
 
 TIMING = Timing(settle_s=5, backoff_base_s=0.5, backoff_cap_s=4, give_up_after=3, kill_after_grace_s=10)
 GRACE_S = 30.0
@@ -113,6 +114,19 @@ def test_a_tree_that_settled_again_starts_over_with_short_waits(stage: Stage) ->
     stage.dies(stage.started[-1], 1)
 
     assert stage.lines[-2].endswith("starting again at once")
+
+
+def test_a_recycled_tree_starts_again_at_once_and_counts_as_no_failure(stage: Stage) -> None:
+    stage.dies(stage.started[0], 1)
+    stage.later(0.5)
+    for _ in range(5):
+        stage.later(1)
+        stage.dies(stage.started[-1], RECYCLED)
+    assert stage.supervisor.pids == {0: 1007, 1: 1001}
+    assert stage.lines[-2] == "worker 0 (pid 1006) was recycled after 1.0 s; starting again at once"
+    stage.dies(stage.started[-1], 1)
+    assert stage.lines[-1].endswith("starting again in 0.5 s"), "the failure before them is forgotten"
+    assert not stage.supervisor.stopping
 
 
 def test_it_gives_up_when_no_slot_ever_settles(stage: Stage) -> None:
