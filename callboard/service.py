@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from callboard.catalogue import Priority, QueueSpec
 from callboard.door import admit, delay_in_ms
-from callboard.errors import CallboardError
+from callboard.errors import CallboardError, UnknownActor
 from callboard.health import Health, QueueHealth
 from callboard.ids import new_id
+from callboard.masking import mask_payload, mask_secrets
 from callboard.records import JobView
 from callboard.registry import ActorRegistry
 from callboard.settings import Settings
@@ -154,6 +155,21 @@ class QueueService:
         Raises: JobNotFound when it never was or its retention has passed; InvalidOption when it cannot be an id.
         """
         return looking.get_job(self.store, self.catalogue[queue].name, job_id)
+
+    def masked(self, job: JobView) -> JobView:
+        """``job`` as it may be shown: without the secrets of its payload, as the schema that its actor published and
+        the names of the fields say (:mod:`callboard.masking`).
+
+        Raises: StoreUnavailable.
+        """
+        try:
+            schema = self._registry.find(job.actor, job.queue).schema
+        except UnknownActor:
+            schema = None
+        return replace(
+            job, payload=mask_payload(job.payload, schema), args=tuple(mask_secrets(job.args)),
+            options=mask_secrets(job.options),
+        )  # fmt: skip
 
     def get_result(self, queue: str, job_id: str, timeout: float | None = None) -> Any:
         """What a job returned; waits up to ``timeout`` seconds for one that has not ended.

@@ -48,6 +48,7 @@ def list_(queue: str, state: str, limit: int, cursor: str | None, as_json: bool)
     """List the jobs of a state: ended ones newest first, others in the order in which they will run."""
     with opened() as service:
         page = service.list_jobs(queue, state, limit, cursor)
+        page = dataclasses.replace(page, jobs=[service.masked(job) for job in page.jobs])
     if as_json:
         print_json(page)
     else:
@@ -59,9 +60,9 @@ def list_(queue: str, state: str, limit: int, cursor: str | None, as_json: bool)
 @click.argument("id")
 @json_option
 def show(queue: str, id: str, as_json: bool) -> None:
-    """Show everything about a job: its record, attempts with tracebacks, result, progress, log."""
+    """Show everything about a job: its record, attempts with tracebacks, result, progress, log. Secrets are masked."""
     with opened() as service:
-        job, told = service.get_job(queue, id), service.get_job_details(queue, id)
+        job, told = service.masked(service.get_job(queue, id)), service.get_job_details(queue, id)
         result = _result_of(service, job)
     if as_json:
         print_json({**dataclasses.asdict(job), **dataclasses.asdict(told), "result": result})
@@ -96,7 +97,7 @@ def find(
         while True:
             wanted = limit - len(found)
             page = service.find_jobs(queue, only, states=states or ALL_STATES, limit=wanted, cursor=cursor)
-            found += page.jobs
+            found += [service.masked(job) for job in page.jobs]
             looked, cursor = looked + page.looked_at, page.cursor
             if tell is not None:
                 tell(len(found), looked)

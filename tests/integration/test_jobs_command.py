@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from callboard.cli.main import main
+from callboard.verbs.fleet import publish
 from callboard.verbs.telling import Holder, tell_line, tell_progress
 from tests.support.engine import Engine
 from tests.support.steering import HOUR, Desk, payload
@@ -82,6 +83,20 @@ def test_show_tells_everything_of_a_job(desk: Desk, call: Call) -> None:
     assert (found["id"], found["state"], found["progress"]) == ("a", "failed", {"done": 1})
     assert found["attempts"][0]["traceback"] == "Traceback:\n  line 1"
     assert found["log"][0][1] == "half-way"
+
+
+def test_secrets_of_a_payload_are_shown_nowhere_and_kept_for_the_worker(desk: Desk, call: Call) -> None:
+    schema = {"type": "object", "properties": {"pin": {"type": "string", "format": "password", "writeOnly": True}}}
+    publish(desk.service.store, {"login": {"queue": "q", "priority": 0, "schema": schema}})
+    secrets = {"pin": "hunter2", "headers": {"Authorization": "hunter2"}, "url": "redis://:hunter2@h"}
+    job_id = desk.put("failed", payload=payload("login", user="ada", **secrets))
+    for command in (("show", "q", job_id), ("list", "q"), ("find", "q")):
+        for options in ((), ("--json",)):
+            text = ok(call("jobs", *command, *options))
+            assert "hunter2" not in text, command
+    shown = read(call("jobs", "show", "q", job_id, "--json"))["payload"]
+    assert shown == {"user": "ada", "pin": "***", "headers": {"Authorization": "***"}, "url": "redis://:***@h"}
+    assert desk.service.get_job("q", job_id).payload == {"user": "ada", **secrets}
 
 
 def test_show_has_the_result_cut_on_a_terminal_and_whole_as_json(desk: Desk, call: Call) -> None:

@@ -254,7 +254,7 @@ def test_values_that_are_huge_or_endless_are_cut(written: Log) -> None:
 def test_a_secret_that_is_cut_in_two_is_not_shown_by_half(written: Log) -> None:
     text = "x" * (FIELD_MAX - 15) + " redis://:hunter2hunter2@h"
     log.info(text)
-    assert "hunter" not in written.text()
+    assert "hunt" not in written.text()
 
 
 def test_secrets_are_masked_in_fields_events_and_arguments(written: Log) -> None:
