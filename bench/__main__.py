@@ -25,6 +25,7 @@ from bench import (
     throughput,
     validation,
     versions,
+    webhooks,
 )
 from bench.context import Context
 from bench.peers.install import install_bullmq
@@ -46,6 +47,7 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "steering": steering,
     "bulk-steering": bulk_steering,
     "validation": validation,
+    "webhooks": webhooks,
 }
 
 #: Only when asked for with --only.

@@ -26,6 +26,7 @@ class Plan:
     stored_jobs: int
     many_jobs: int
     bulk_backlog: int
+    webhook_jobs: int
     idle_seconds: float
     #: Seconds that disturbed measurements may cost when they are taken again.
     patience_seconds: float
@@ -34,13 +35,14 @@ class Plan:
 FULL = Plan(
     quick=False, rounds=5, jobs=80_000, dramatiq_jobs=24_000, bulk_jobs=50_000, single_jobs=10_000, pickup_jobs=400,
     memory_jobs=100_000, memory_servers=5, flat_rounds=3, flat_jobs=1_000_000, flat_small_windows=5,
-    stored_jobs=1_000_000, many_jobs=100_000, bulk_backlog=900_000, idle_seconds=20.0, patience_seconds=240.0,
+    stored_jobs=1_000_000, many_jobs=100_000, bulk_backlog=900_000, webhook_jobs=2_500,
+    idle_seconds=20.0, patience_seconds=240.0,
 )  # fmt: skip
 
 QUICK = Plan(
     quick=True, rounds=2, jobs=30_000, dramatiq_jobs=8_000, bulk_jobs=20_000, single_jobs=3_000, pickup_jobs=150,
     memory_jobs=30_000, memory_servers=3, flat_rounds=2, flat_jobs=150_000, flat_small_windows=3, stored_jobs=150_000,
-    many_jobs=20_000, bulk_backlog=450_000, idle_seconds=8.0,
+    many_jobs=20_000, bulk_backlog=450_000, webhook_jobs=800, idle_seconds=8.0,
     patience_seconds=15.0,
 )  # fmt: skip
 

@@ -104,6 +104,21 @@ def callboard(server: RedisServer, payloads: Path, processes: int, threads: int,
     )
 
 
+def callboard_jobs(server: RedisServer, queue: str, threads: int, **env: str) -> System:
+    """One worker process with the platform's own job types; ``left`` and ``failed`` count jobs of ``queue``."""
+    waiting, active, delayed, failed = (
+        queue_key("callboard", queue, key) for key in ("waiting", "active", "delayed", "failed")
+    )
+    return System(
+        name=f"Callboard ({queue}, 1 × {threads})",
+        producer=[],
+        workers=[_dramatiq_cli("actors", 1, threads)],
+        env={"REDIS_URL": server.url, **env},
+        left=_sum_of("zcard", waiting, active, delayed),
+        failed=lambda client: client.zcard(failed),
+    )
+
+
 def _dramatiq_cli(module: str, processes: int, threads: int) -> list[str]:
     return [sys.executable, "-m", "dramatiq", module, "--processes", str(processes), "--threads", str(threads)]
 
