@@ -8,6 +8,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -435,6 +436,35 @@ def test_for_people(tmp_path: Path, job: Job) -> None:
     assert lines[4] == "    Traceback (most recent call last):"
     assert lines[-2][12:] == f" completed  {who}  wait 40 ms  run 0 ms  workspace=acme"
     assert lines[-1][12:] == " warning    app.plain  odd"
+
+
+def examples() -> tuple[list[str], list[str]]:
+    """The lines that the guide shows: JSON, and for people."""
+    page = (Path(__file__).parents[2] / "docs/guides/logging.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(json|text)\n(.*?)```", page, re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["json", "text"]
+    return blocks[0][1].splitlines(), blocks[1][1].splitlines()
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_the_guide_shows_lines_as_they_are(tmp_path: Path, log_format: LogFormat) -> None:
+    as_json, for_people = examples()
+    job = make_job(
+        QueueSpec(name="email-notifications"), "send_email", id=json.loads(as_json[0])["job"], workspace="acme"
+    )
+    job.max_attempts, job.duration = 5, 340
+    log_ = Log(tmp_path / "log", log_format)
+    set_current(CurrentJob(job, cast("Speaker", None)))
+    structlog.get_logger("actors.email.sending").info("email sent", accepted=2, token="t")
+    logging.getLogger("smtplib").warning("%s answered slowly", "mx.example.org")
+    set_current(None)
+    log_.attempts.after_ack(dramatiq.get_broker(), job)
+
+    def timeless(lines: list[str]) -> list[str]:
+        return [re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "TIME", re.sub(r"\d{4}-\d\d-\d\dT", "", each)) for each in lines]
+
+    shown = as_json if log_format == "json" else for_people
+    assert timeless(log_.text().splitlines()) == timeless(shown)
 
 
 def test_the_form_follows_the_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
