@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import selectors
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping
@@ -21,6 +22,9 @@ _CLOSING = 421
 
 #: How long to wait for the answer to QUIT; the outcome is known by then.
 _QUIT_TIMEOUT_S = 2.0
+
+#: How long an interrupted attempt waits for the answer to a message that may have been sent.
+_LAST_WORD_S = 5.0
 
 _MAX_TEXT = 200
 
@@ -175,16 +179,49 @@ def _transfer(client: smtplib.SMTP, raw: bytes, sender: str, recipients: Mapping
     reply = Reply.of(*client.docmd("DATA"))
     if reply.code == 354:
         body = re.sub(rb"(?m)^\.", b"..", raw)  # dot-stuffing, RFC 5321 4.5.2
-        client.send(body + (b"" if body.endswith(b"\r\n") else b"\r\n") + b".\r\n")
+        _send_body(client, body + (b"" if body.endswith(b"\r\n") else b"\r\n") + b".\r\n", willing, outcome)
+    else:
+        _settle(reply, willing, outcome)
+
+
+def _send_body(client: smtplib.SMTP, body: bytes, willing: list[str], outcome: Outcome) -> None:
+    """Send the message and hear what the server says to it, whatever interrupts this thread meanwhile.
+
+    An interrupt that comes while a thread waits surfaces when the wait is over. Were it the wait inside of reading, the
+    interrupt would always take the answer with it; so the wait comes before. An attempt is interrupted once, so the
+    answer can be read then.
+    """
+    assert client.sock is not None
+    try:
+        client.send(body)
         # send() raises unless the kernel took all of it, the final dot included. From here on the server may have it.
         outcome.unknown.extend(willing)
-        reply = Reply.of(*client.getreply())
-        if reply.positive:
-            outcome.accepted.extend(willing)  # first: an interrupt in between must not forget them
-        outcome.unknown.clear()
-        if reply.positive:
-            return
-    (outcome.refused if reply.permanent else outcome.deferred).update(dict.fromkeys(willing, reply))
+        _has_answer(client, client.sock.gettimeout())
+    except (smtplib.SMTPException, OSError):
+        raise
+    except BaseException:
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            if _has_answer(client, _LAST_WORD_S):
+                _settle(Reply.of(*client.getreply()), willing, outcome)
+        raise
+    _settle(Reply.of(*client.getreply()), willing, outcome)
+
+
+def _has_answer(client: smtplib.SMTP, timeout_s: float | None) -> bool:
+    """Wait until there is something to read, without reading it."""
+    assert client.sock is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(client.sock, selectors.EVENT_READ)
+        return bool(selector.select(timeout_s))
+
+
+def _settle(reply: Reply, willing: list[str], outcome: Outcome) -> None:
+    """``reply`` is the server's last word on the message for ``willing``."""
+    if reply.positive:
+        outcome.accepted.extend(willing)
+    else:
+        (outcome.refused if reply.permanent else outcome.deferred).update(dict.fromkeys(willing, reply))
+    outcome.unknown.clear()  # last: an interrupt in between loses nothing
 
 
 def _announce(client: smtplib.SMTP, recipients: Mapping[str, str], outcome: Outcome) -> list[str]:

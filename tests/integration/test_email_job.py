@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -22,13 +23,24 @@ QUEUE = "email-notifications"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalSmtp]:
+def make_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., LocalSmtp]]:
+    """Makes a mail server, and the workers' settings to reach it."""
+    with ExitStack() as stack:
+
+        def make(**options: Any) -> LocalSmtp:
+            server = stack.enter_context(LocalSmtp(**options))
+            told = {"HOST": server.host, "PORT": str(server.port), "TLS": "none", "SENDER": "shop@example.org"}
+            for name, value in told.items():
+                monkeypatch.setenv(f"CALLBOARD_SMTP_{name}", value)
+            return server
+
+        yield make
+
+
+@pytest.fixture
+def server(make_server: Callable[..., LocalSmtp]) -> LocalSmtp:
     """A mail server, and the workers' settings to reach it."""
-    with LocalSmtp() as server:
-        told = {"HOST": server.host, "PORT": str(server.port), "TLS": "none", "SENDER": "shop@example.org"}
-        for name, value in told.items():
-            monkeypatch.setenv(f"CALLBOARD_SMTP_{name}", value)
-        yield server
+    return make_server()
 
 
 @pytest.fixture
@@ -117,6 +129,18 @@ def test_a_retry_by_an_operator_asks_those_who_were_refused_again(server: LocalS
     service.close()
     assert app.ended(job).state == "completed"
     assert [mail.recipients for mail in server.mailbox] == [(ADA,), (BOB,)]
+
+
+def test_a_time_limit_that_strikes_before_the_servers_answer_costs_no_second_copy(
+    make_server: Callable[..., LocalSmtp], app: App
+) -> None:
+    server = make_server(think_s=0.6)
+    app.start()
+    job = app.broker.get_actor("send_email").send_with_options(kwargs=letter(), time_limit=200)
+    view = app.ended(job)
+    assert view.state == "completed"
+    assert [(each.outcome, each.error_type) for each in view.attempts] == [("retried", "TimeLimitExceeded")]
+    assert len(server.mailbox) == 1
 
 
 def test_without_a_job_nothing_is_sent(server: LocalSmtp, app: App) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import smtplib
 import socket
 import ssl
 import threading
@@ -397,6 +398,26 @@ def test_an_interrupt_while_saying_goodbye_costs_no_second_copy(
     with monkeypatch.context() as patch, contextlib.suppress(Interrupted):
         patch.setattr("smtplib.SMTP.quit", interrupted)
         job.attempt()
+    assert job.attempt()["accepted"] == 1
+    assert len(server.mailbox) == 1
+
+
+def test_an_interrupt_right_after_the_message_costs_no_second_copy(
+    server: LocalSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = smtplib.SMTP.send
+
+    def interrupted(self: smtplib.SMTP, data: Any) -> None:
+        whole(self, data)
+        if data.endswith(b"\r\n.\r\n" if isinstance(data, bytes) else "\r\n.\r\n"):
+            raise Interrupted
+
+    job = Job(server, {})
+    with monkeypatch.context() as patch:
+        patch.setattr("smtplib.SMTP.send", interrupted)
+        with pytest.raises(Interrupted):
+            job.attempt()
+    assert job.state["accepted"] == [ADA_HASH]
     assert job.attempt()["accepted"] == 1
     assert len(server.mailbox) == 1
 

@@ -76,6 +76,24 @@ def test_values_stay_out_of_the_reason(check: Any) -> None:
 
 
 @pytest.mark.parametrize("check", [CONTRACT.check, SCHEMA.check], ids=["model", "schema"])
+def test_a_key_that_is_no_name_stays_out_of_the_reason(check: Any) -> None:
+    with pytest.raises(PayloadInvalid, match=r"items\.0\.\(a key that is no name\): ") as refused:
+        check((), {"items": [{"name": "a", "ada@example.org": 1}]})
+    assert "ada" not in str(refused.value)
+
+
+def test_of_one_or_many_the_schema_names_the_item_that_does_not_fit() -> None:
+    class Mail(BaseModel):
+        to: str | list[str]
+
+    schema = PublishedSchema("mail", Mail.model_json_schema(), 1)
+    with pytest.raises(PayloadInvalid, match=r"'mail': to\.1: it is not of type \"string\"$"):
+        schema.check((), {"to": ["a", 7]})
+    with pytest.raises(PayloadInvalid, match=r"'mail': to: it is not of type \"string\"$"):
+        schema.check((), {"to": 7})
+
+
+@pytest.mark.parametrize("check", [CONTRACT.check, SCHEMA.check], ids=["model", "schema"])
 def test_positional_arguments_are_refused(check: Any) -> None:
     with pytest.raises(PayloadInvalid, match="named values"):
         check((1,), GOOD)
