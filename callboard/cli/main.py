@@ -6,11 +6,8 @@ import importlib
 from typing import Any
 
 import click
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
-from callboard.errors import CallboardError
-from callboard.settings import Settings
+from callboard.cli.plainly import plainly
 
 #: Subcommand -> (where its click command is, what it does in one line). The line is repeated here so that
 #: ``callboard --help`` need not load them all; a test compares it with the command's own.
@@ -45,26 +42,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. What Callboard itself refuses ends in ``Error: …`` and exit code 1."""
-        try:
+        with plainly():
             return super().invoke(ctx)
-        except CallboardError as error:
-            raise click.ClickException(str(error)) from error
-        except SettingsError as error:
-            raise click.ClickException(f"{error} (is it valid JSON?)") from error
-        except ValidationError as error:
-            if error.title != "Settings":
-                raise
-            raise click.ClickException(_settings_line(error)) from error
-
-
-def _settings_line(error: ValidationError) -> str:
-    """The first thing that is wrong with the settings, by the name of its environment variable."""
-    first = error.errors(include_url=False)[0]
-    name, *rest = [str(part) for part in first["loc"]] or ["queues"]
-    if name not in Settings.model_fields:  # inside a queue that CALLBOARD_QUEUES describes
-        name, rest = "queues", [name, *rest]
-    variable = name.upper() if name.startswith("redis_") else f"CALLBOARD_{name.upper()}"
-    return ": ".join([variable, *([".".join(rest)] if rest else []), first["msg"].removeprefix("Value error, ")])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
