@@ -32,7 +32,9 @@ def _verdict(stage: Stage, step: Step, job: JobView) -> None:
     mails = [mail for mail in stage.smtp.mailbox if mail.message["Subject"] == f"Step {job.id}"]
     message_ids = {mail.message["Message-ID"] for mail in mails}
     assert len(message_ids) == 1, f"one message has one Message-ID; it went out under {message_ids}"
-    assert stage.service.get_result(QUEUE, job.id) == {"message_id": message_ids.pop(), "accepted": 3, "refused": {}}
+    result = stage.service.get_result(QUEUE, job.id)
+    expected_result = {"message_id": message_ids.pop(), "accepted": 3, "refused": {}}
+    assert result == expected_result, f"the job's result is {result}"
     copies = Counter(recipient for mail in mails for recipient in mail.recipients)
     expected = 2 if step is EmailStep.ACCEPTED else 1
     assert copies == dict.fromkeys(_people(job.id), expected), f"{expected} a recipient were expected: {copies}"

@@ -22,7 +22,7 @@ def _add_clean(stage: Stage, job_id: str) -> None:
     worker = engine.worker()
     ids = [f"{job_id}-{n}" for n in range(OLD)]
     engine.add(*ids)
-    assert len(worker.fetch(OLD)) == OLD
+    assert len(worker.fetch(OLD)) == OLD, "the queue gave other jobs than those that were added"
     worker.cycle(*((each, "c") for each in ids))
     policy = {"queues": [CLEANED], "older_than_s": 0, "batch_size": BATCH}
     stage.service.add_job(QUEUE, "clean_completed", policy, id=job_id)
@@ -40,7 +40,7 @@ def _one_clean(stage: Stage, step: Step, job: JobView) -> None:
     assert sorted(removed) == sorted(f"{job.id}-{n}" for n in range(OLD)), "every job is removed once, and told once"
     result = stage.service.get_result(QUEUE, job.id)
     counted = OLD - BATCH if step is MaintenanceStep.BATCH_REMOVED else OLD
-    assert (result["total"], result["more"]) == (counted, [])
+    assert (result["total"], result["more"]) == (counted, []), f"{counted} of {OLD} were expected: {result}"
     assert "skipped" not in result, "the lock of the killed attempt is this job's own"
 
 
@@ -63,7 +63,8 @@ def _add_report(stage: Stage, job_id: str) -> None:
 def _one_report(stage: Stage, step: Step, job: JobView) -> None:
     kept = [report for report in stage.service.get_reports() if report.id == job.id]
     assert len(kept) == 1, f"one job is one report: {kept}"
-    assert stage.service.get_result(QUEUE, job.id)["at_ms"] == kept[0].at_ms
+    result = stage.service.get_result(QUEUE, job.id)
+    assert result["at_ms"] == kept[0].at_ms, f"the result is of another report than {kept[0].at_ms}: {result}"
 
 
 _CLEAN = (

@@ -27,10 +27,11 @@ def _verdict(stage: Stage, step: Step, job: JobView) -> None:
     came = [request for request in stage.receiver.requests if request.path == f"/{job.id}"]
     expected = 1 if step is WebhookStep.SENDING else 2
     assert len(came) == expected, f"{expected} deliveries were expected, {len(came)} came"
-    assert {request.headers["webhook-id"] for request in came} == {job.id}
+    ids = {request.headers["webhook-id"] for request in came}
+    assert ids == {job.id}, f"one event has one webhook-id; it came under {ids}"
     assert len({request.body for request in came}) == 1, "the same event has two bodies"
     result = stage.service.get_result(QUEUE, job.id)
-    assert (result["status"], result["webhook_id"]) == (200, job.id)
+    assert (result["status"], result["webhook_id"]) == (200, job.id), f"another result was expected: {result}"
 
 
 SCENARIOS = [Scenario(tuple(WebhookStep), QUEUE, _add, _verdict)]
