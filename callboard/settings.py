@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from callboard.catalogue import Catalogue, QueueSpec, default_queues
+from callboard.store.address import parse_address
 
 
 class Settings(BaseSettings):
@@ -57,6 +58,18 @@ class Settings(BaseSettings):
         None, ge=1, description="resident size above which a worker process is started anew (MiB)"
     )
     gil_watchdog: bool = Field(True, description="end a process whose leases could not be renewed for four leases")
+
+    @field_validator("redis_url", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _understood(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_address(value.get_secret_value())
+        return value
 
     @field_validator("log_format", "log_level", mode="before")
     @classmethod

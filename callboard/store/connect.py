@@ -1,13 +1,8 @@
-"""Connections from a URL: one server, Sentinel, or Cluster.
-
-``redis://``, ``rediss://`` and ``unix://`` as redis-py reads them; ``redis+sentinel://[user:password@]host:port,host:port/service[/db]``;
-``redis+cluster://[user:password@]host:port``.
-"""
+"""Connections to what a URL names (see ``address``): one server, Sentinel, or Cluster."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from redis import ConnectionPool, Redis, RedisCluster, Sentinel
 from redis.backoff import NoBackoff
@@ -15,6 +10,7 @@ from redis.cluster import ClusterNode
 from redis.retry import Retry
 
 from callboard.settings import Settings
+from callboard.store.address import parse_address
 
 
 def no_retry() -> Retry:
@@ -24,7 +20,7 @@ def no_retry() -> Retry:
 
 def is_cluster(settings: Settings) -> bool:
     """Whether the URL names a Redis Cluster."""
-    return settings.url.startswith("redis+cluster://")
+    return parse_address(settings.url).kind == "cluster"
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -39,38 +35,20 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def connection_pool(settings: Settings) -> ConnectionPool:
-    """A pool of connections to the one server, or to the master that Sentinel names.
-
-    Raises: ValueError when the URL is not one that is understood.
-    """
-    url = settings.url
-    if not url.startswith("redis+sentinel://"):
-        return ConnectionPool.from_url(url, **_options(settings))
-    parts = urlsplit(url)
-    hosts, _, service = (parts.netloc.rpartition("@")[2], "", parts.path.strip("/"))
-    if not service:
-        raise ValueError("redis+sentinel:// needs the service's name: redis+sentinel://host:26379/mymaster")
-    service, _, db = service.partition("/")
-    nodes = [(host, int(port or 26379)) for host, _, port in (h.partition(":") for h in hosts.split(","))]
-    auth: dict[str, Any] = {"db": int(db or 0)}
-    if parts.username:
-        auth["username"] = unquote(parts.username)
-    if parts.password:
-        auth["password"] = unquote(parts.password)
-    sentinel = Sentinel(nodes, sentinel_kwargs=_options(settings), **_options(settings), **auth)
-    master: Redis = sentinel.master_for(service, redis_class=Redis)
+    """A pool of connections to the one server, or to the master that Sentinel names."""
+    address = parse_address(settings.url)
+    options = {**_options(settings), **address.options}
+    if address.kind == "one":
+        return ConnectionPool.from_url(address.url, **options)
+    # The Sentinels are asked with the same TLS, and without the password of the servers.
+    asking = {name: value for name, value in options.items() if name not in {"username", "password", "db"}}
+    sentinel = Sentinel(list(address.nodes), sentinel_kwargs=asking, **options)
+    master: Redis = sentinel.master_for(address.service, redis_class=Redis)
     return master.connection_pool
 
 
 def cluster_client(settings: Settings, *, block_s: float = 0.0) -> RedisCluster:
     """A client of the cluster; ``block_s`` is how long its calls may block on the server (seconds)."""
-    parts = urlsplit(settings.url)
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    nodes = [ClusterNode(host, int(port or 6379)) for host, _, port in (h.partition(":") for h in hosts)]
-    options = _options(settings)
-    options["socket_timeout"] = settings.socket_timeout_s + block_s
-    if parts.username:
-        options["username"] = unquote(parts.username)
-    if parts.password:
-        options["password"] = unquote(parts.password)
-    return RedisCluster(startup_nodes=nodes, **options)
+    address = parse_address(settings.url)
+    options = {**_options(settings), **address.options, "socket_timeout": settings.socket_timeout_s + block_s}
+    return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in address.nodes], **options)
