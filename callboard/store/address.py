@@ -7,8 +7,8 @@
     redis+cluster://[user:password@]host[:port],…
 
 Parameters that may follow ``?``: ``tls=true`` (Sentinel and Cluster), with TLS ``ssl_ca_certs``, ``ssl_certfile``,
-``ssl_keyfile``, ``ssl_cert_reqs``, ``ssl_check_hostname``; ``client_name``; ``db`` for one server. Others are refused: how
-replies are decoded, how often calls are repeated and how long they wait is the engine's to say.
+``ssl_keyfile``, ``ssl_cert_reqs``, ``ssl_check_hostname``; ``client_name``; ``db`` for one server. Others are refused:
+how replies are decoded, how often calls are repeated and how long they wait is the engine's to say.
 """
 
 from __future__ import annotations
