@@ -75,17 +75,23 @@ class InlineLoop:
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it to its end. Raises: RuntimeError inside a running event loop."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            if self._runner is None:
-                self._runner = asyncio.Runner()
-            return self._runner.run(coroutine, context=contextvars.copy_context())
-        coroutine.close()
-        raise RuntimeError("an async actor cannot be run inline in an async test: run the jobs in a synchronous one")
+        if _loop_runs_here():
+            coroutine.close()
+            raise RuntimeError("async actors cannot be run inline in an async test: run the jobs in a synchronous one")
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(coroutine, context=contextvars.copy_context())
 
     def close(self) -> None:
         """End the loop."""
         if self._runner is not None:
             self._runner.close()
             self._runner = None
+
+
+def _loop_runs_here() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -49,6 +49,14 @@ def test_there_is_no_code_that_no_test_runs(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_the_files_that_a_guide_shows_are_clean(tmp_path: Path, page: str) -> None:
+    write_project(page, tmp_path)
+    for name in ("callboard", "middleware", "pyproject.toml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    run(tmp_path, sys.executable, "-m", "ruff", "check", "--no-cache", *files(page))
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     text = (GUIDES / f"{page}.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
@@ -59,3 +67,18 @@ def test_links_lead_somewhere(page: str) -> None:
 @pytest.mark.parametrize("from_page", ["README.md", "CONTRIBUTING.md"])
 def test_readers_find_the_guides(page: str, from_page: str) -> None:
     assert f"docs/guides/{page}.md" in (ROOT / from_page).read_text(encoding="utf-8")
+
+
+def test_the_actor_that_the_readme_shows_runs(tmp_path: Path) -> None:
+    page = "../../README"
+    write_project(page, tmp_path)
+    (tmp_path / "session.py").write_text(
+        "from actors.greetings import greet\n"
+        "from callboard.testing import inline_broker\n"
+        "with inline_broker() as broker:\n"
+        "    sent = greet.send(name='Ada')\n"
+        "    broker.run_all()\n"
+        "    print(broker.job(sent).result, broker.job(sent).log)\n",
+        encoding="utf-8",
+    )
+    assert run(tmp_path, sys.executable, "session.py") == "Hello Ada ['attempt 1']\n"

@@ -14,7 +14,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.results import ResultFailure, ResultMissing, Results, ResultTimeout
 from pydantic import BaseModel
 
-from callboard import CallboardBroker, PermanentError, Settings, current_job
+from callboard import CallboardBroker, PermanentError, QueueService, Settings, current_job
 from callboard.errors import NoCurrentJob, PayloadInvalid, UnknownQueue
 from callboard.testing import inline_broker
 from callboard.testing.stand_ins import InlineResults
@@ -299,6 +299,25 @@ def test_failures_are_told_of_when_there_are_no_attempts_left(source: CallboardB
         broker.run_until_idle()
         [after] = broker.assert_added(told, times=1)
         assert after.args[1] == {"retries": 1, "max_retries": 1}
+
+
+def test_an_actor_adds_by_name_on_the_broker_that_runs_it(source: CallboardBroker) -> None:
+    told = dramatiq.actor(_nothing, broker=source, queue_name="two", actor_name="told")
+
+    @dramatiq.actor(broker=source, queue_name="one", max_attempts=2)
+    def work() -> None:
+        broker = dramatiq.get_broker()
+        assert isinstance(broker, CallboardBroker)
+        QueueService(broker.settings, store=broker.store).add_job("two", "told", id=f"{current_job().id}-told")
+        if current_job().attempt == 1:
+            raise ValueError("after the add")
+
+    with inline_broker(source) as broker:
+        sent = work.send()
+        broker.run_until_idle()
+        assert broker.job(sent).outcomes == ["retried"]
+        [job] = broker.assert_added(told, times=1)
+        assert (job.id, job.state) == (f"{sent.message_id}-told", "completed")
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:
