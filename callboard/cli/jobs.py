@@ -19,6 +19,7 @@ from callboard.cli.common import (
 )
 from callboard.cli.render import print_job, print_jobs
 from callboard.errors import JobFailed, JobNotFound, ResultMissing
+from callboard.masking import mask_secrets
 from callboard.records import JobView
 from callboard.service import QueueService
 from callboard.verbs.looking import MAX_PAGE
@@ -71,11 +72,11 @@ def show(queue: str, id: str, as_json: bool) -> None:
 
 
 def _result_of(service: QueueService, job: JobView) -> Any:
-    """What a completed job returned; None where there is nothing (any more)."""
+    """What a completed job returned, without its secrets; None where there is nothing (any more)."""
     if job.state != "completed":
         return None
     try:
-        return service.get_result(job.queue, job.id)
+        return mask_secrets(service.get_result(job.queue, job.id))
     except (ResultMissing, JobNotFound, JobFailed):  # it had its time, or somebody was at the job meanwhile
         return None
 

@@ -100,14 +100,14 @@ def test_secrets_of_a_payload_are_shown_nowhere_and_kept_for_the_worker(desk: De
 
 
 def test_show_has_the_result_cut_on_a_terminal_and_whole_as_json(desk: Desk, call: Call) -> None:
-    value = {"rows": list(range(2_000))}
+    value = {"rows": list(range(2_000)), "token": "s3cret"}
     job_id = desk.put("active")
     desk.worker.finish(job_id, "c", result=json.dumps(value).encode())
     (line,) = [line for line in ok(call("jobs", "show", "q", job_id)).splitlines() if line.startswith("result")]
     assert line.startswith('result       {"rows": [0, 1, 2, ')
-    assert line.endswith("… (10,900 characters; --json has all)")
+    assert line.endswith("… (10,916 characters; --json has all)")
     assert len(line) < 2_100
-    assert read(call("jobs", "show", "q", job_id, "--json"))["result"] == value
+    assert read(call("jobs", "show", "q", job_id, "--json"))["result"] == {**value, "token": "***"}
 
 
 @pytest.mark.parametrize("state", ["waiting", "completed", "failed"])

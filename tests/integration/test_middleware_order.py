@@ -9,12 +9,12 @@ import dramatiq
 import pytest
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import SkipMessage
+from dramatiq.results import Results
 
 from callboard.worker.job import Job
 from middleware.attempt_log import AttemptLog
 from middleware.callbacks import Callbacks
 from middleware.logs.attempts import json_line
-from middleware.retries import Retries
 from tests.integration.conftest import AppMaker
 from tests.support.app import App
 
@@ -40,7 +40,7 @@ def ends(app: App, name: str) -> list[tuple[Any, bool]]:
 
 
 def test_retries_decides_before_the_others_look(app: App) -> None:
-    app.broker.add_middleware(Sees(app, "before it"), before=Retries)
+    app.broker.add_middleware(Sees(app, "above it"), after=Results)
     app.broker.add_middleware(Sees(app, "last"))
 
     @app.actor(max_attempts=2)
@@ -49,7 +49,7 @@ def test_retries_decides_before_the_others_look(app: App) -> None:
 
     app.start()
     app.ended(fails.send())
-    assert ends(app, "before it") == [("r", False), ("f", True)]
+    assert ends(app, "above it") == [("r", False), ("f", True)]
     assert ends(app, "last") == [(None, False), (None, False)], "asked before Retries, nobody knows"
 
 

@@ -136,16 +136,18 @@ def test_a_failure_is_read_after_its_job_is_gone(make_app: AppMaker) -> None:
     assert failed.value.error_type == "ValueError"
 
 
-def test_a_job_under_the_id_of_one_that_was_removed_has_no_old_result(app: App, service: QueueService) -> None:
+@pytest.mark.parametrize("options", [{}, {"result_ttl": 60_000}], ids=["with its job", "a time of its own"])
+def test_a_job_under_the_id_of_one_that_was_removed_has_no_old_result(
+    app: App, service: QueueService, options: dict[str, int]
+) -> None:
     @app.actor
     def returns(value: int) -> int:
         return value
 
-    worker = app.start()
-    first = returns.send(1)
+    app.start()
+    first = returns.send_with_options(args=(1,), **options)
     assert service.get_result("one", first.message_id, timeout=10) == 1
     app.stop_worker()
-    del worker
     service.remove_job("one", first.message_id)
     with pytest.raises(JobNotFound):
         service.get_result("one", first.message_id)
