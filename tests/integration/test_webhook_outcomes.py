@@ -6,17 +6,24 @@ import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from pydantic import SecretStr
 
 import callboard.steps
+from actors.webhooks.publishing import QUEUE
+from actors.webhooks.registry import EndpointRegistry
 from actors.webhooks.sending import Sender
 from actors.webhooks.settings import WebhookSettings
 from actors.webhooks.steps import WebhookStep
 from callboard.steps import Step
+from callboard.store.store import open_store
 from demo.webhook_receiver import Trick, WebhookReceiver
 from tests.integration.conftest import AppMaker
+from tests.support.proxy import Proxy
 from tests.support.redis_server import Server
 from tests.support.wait import wait_until
 from tests.support.webhooks import QUEUES, Webhooks, secret_of, verified, wait_s
@@ -302,7 +309,44 @@ def test_every_step_is_reached_in_order(
     assert [step for step, _, _ in seen] == list(WebhookStep)
 
 
+# -- Redis away
+
+
+def test_an_event_that_was_taken_is_not_sent_again_because_it_could_not_be_noted(
+    hooks: Webhooks, receiver: WebhookReceiver, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = hooks.endpoint(receiver)
+    with Proxy(store_url) as proxy:
+        away = open_store(hooks.app.settings.model_copy(update={"redis_url": SecretStr(proxy.url)}))
+        hooks.registry = EndpointRegistry(away, hooks.settings)
+
+        def on_reached(step: Step) -> None:
+            if step is WebhookStep.ANSWERED:
+                proxy.cut()
+
+        monkeypatch.setattr(callboard.steps, "on_reached", on_reached)
+        with structlog.testing.capture_logs() as logs:
+            job_id = hooks.add(endpoint)
+            view = hooks.ended(job_id)
+        away.close()
+    assert (view.state, view.attempts_made, len(receiver.requests)) == ("completed", 1, 1)
+    assert [each["event"] for each in logs] == ["webhook attempt not noted"]
+
+
 # -- what is not told
+
+
+def test_the_example_for_producers_does_what_it_says(hooks: Webhooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks.service.pause_queue(QUEUE)  # nobody out there is to hear of it
+    monkeypatch.setenv("REDIS_URL", hooks.app.settings.url)
+    monkeypatch.setenv("CALLBOARD_PREFIX", hooks.app.settings.prefix)
+    page = Path(__file__).parents[2] / "docs/job-types/webhook-delivery.md"
+    example = page.read_text(encoding="utf-8").split("```python\n")[1].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(example, names)  # our own page
+    assert names["secret"].startswith("whsec_")
+    assert hooks.job(f"post-7-published:{names['endpoint'].id}").payload["event"] == "post.published"
+    names["service"].close()
 
 
 def test_neither_url_nor_secret_is_shown(hooks: Webhooks, receiver: WebhookReceiver) -> None:
