@@ -6,6 +6,7 @@ Everything that stands on a store works on it unchanged: the door, ``QueueServic
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -39,6 +40,8 @@ class MemoryStore(Store):
         #: Called with (queue, stored id) of a running job that was cancelled.
         self.on_cancel: Callable[[str, str], None] = _nothing
         self._added = 0
+        #: Actors may have threads of their own, which add jobs or speak for theirs.
+        self._lock = threading.RLock()
         self._verbs: dict[str, Callable[[Shelf, Sequence[Any]], Any]] = {
             "add": self._add, "get": _get, "get_result": self._get_result, "list": _list, "stats": self._stats,
             "details": _details, "progress": _progress, "log": self._log, "checkpoint": _checkpoint,
@@ -47,7 +50,8 @@ class MemoryStore(Store):
 
     def pipeline(self, calls: Sequence[Call]) -> list[Any]:
         """Run verbs. Raises: NotImplementedError for a verb that only a server has."""
-        return [self._run(*call) for call in calls]
+        with self._lock:
+            return [self._run(*call) for call in calls]
 
     def _run(self, verb: str, queue: str, args: Sequence[Any]) -> Any:
         if verb == "actors":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from tests.support.process import ROOT
@@ -51,4 +52,4 @@ def write_project(page: str, folder: Path) -> None:
 def environment(**changes: str) -> dict[str, str]:
     """The variables of a terminal in which the environment was activated, and nothing of Redis is set."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("REDIS_", "CALLBOARD_"))}
-    return {**inherited, "PATH": f"{ROOT / '.venv' / 'bin'}:{inherited['PATH']}", **changes}
+    return {**inherited, "PATH": f"{Path(sys.executable).parent}:{inherited['PATH']}", **changes}
