@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
+from contextlib import closing
 from time import monotonic
 
 import click
@@ -13,22 +14,25 @@ from rich.text import Text
 
 from callboard.cli.embedded import CannotEmbed
 from callboard.cli.signals import SignalInbox
-from callboard.errors import CallboardError, JobNotFound
-from callboard.records import JobView
+from callboard.errors import CallboardError
 from demo.board import Board
-from demo.checks import Check, check_all
+from demo.checks import check_all
+from demo.commands import CommandFailed, Registration
+from demo.evidence import artifacts, read_back
 from demo.narrator import Narrator
 from demo.play import Cast, play
 from demo.report import as_json, print_checks, print_table, rows
 from demo.screen import CalmScreen, LiveScreen, Screen
 from demo.stage import PROCESSES, THREADS, Stage, StageFailed, claim_folder, clear_environment
+from demo.verdict import Check
+from demo.webhooks import HOOKS, keep_secrets
 
 #: Time between two looks (in seconds).
 _BEAT_S = 0.1
-#: How long the start, and how long the play may take (in seconds); usual are 2 and 10.
+#: How long the start, and how long the play may take (in seconds); usual are 4 and 8.
 _START_WITHIN_S, _PLAY_WITHIN_S = 30.0, 45.0
-#: Width of what is printed where no terminal says how wide it is.
-_WIDTH = 100
+#: Width of text, and of the table, where no terminal says how wide it is.
+_WIDTH, _TABLE_WIDTH = 100, 160
 
 
 class Interrupted(Exception):
@@ -46,31 +50,42 @@ class Demo:
         self._inbox = inbox
 
     def start(self) -> None:
-        """Start servers and workers, and wait for them.
+        """Start servers and workers, register the endpoints, and wait for all of it.
 
-        Raises: StageFailed, Interrupted.
+        Raises: StageFailed, CommandFailed, Interrupted.
         """
         deadline = monotonic() + _START_WITHIN_S
-        while not self.stage.ready():
-            self.screen.title("starting Valkey, the mail server and the workers …")
-            self._wait(deadline, "the workers have not announced themselves")
+        self.screen.title("starting Valkey, the mail server and the workers …")
+        while not self.stage.server.ready():
+            self._wait(deadline, "Valkey does not answer")
+        registration = Registration(HOOKS, self.stage.receiver.url)
+        try:
+            self.screen.title("starting the workers, registering endpoints of webhooks …")
+            while not (registration.advance() and self.stage.ready()):
+                self._wait(deadline, "the workers have not announced themselves, or the endpoints are not registered")
+        finally:
+            registration.stop()
+        keep_secrets(self.stage.webhooks, registration.endpoints)
+        self.cast = Cast(registration.endpoints)
         self.screen.title(
-            f"{PROCESSES} worker processes × {THREADS} threads, Valkey on port {self.stage.server.port}, "
-            f"mail server on port {self.stage.smtp.port}"
+            f"{PROCESSES} worker processes × {THREADS} threads; ports: Valkey {self.stage.server.port}, "
+            f"mail {self.stage.smtp.port}, webhooks {self.stage.receiver.port}"
         )
 
     def play(self) -> None:
         """Add the jobs and follow them until all have ended.
 
-        Raises: StageFailed, also when they do not end in time; Interrupted; CallboardError when Redis is gone.
+        Raises: StageFailed, also when they do not end in time; CommandFailed; Interrupted; CallboardError when Redis is
+            gone.
         """
-        service, everybody = self.stage.service, self.cast.everybody
-        narrator = Narrator(service, {job.job_id: job for job in everybody})
+        service, jobs = self.stage.service, {job.job_id: job for job in self.cast.everybody}
+        narrator = Narrator(service, jobs)
         deadline = monotonic() + _PLAY_WITHIN_S
-        for _ in play(service, self.stage.smtp, self.board, self.cast):
-            fresh = [narrator.tell(event) for event in self.board.poll()]
-            self.screen.update(self.board.stats, fresh, self.board.ended(self.cast.ids), len(everybody))
-            self._wait(deadline, "not every job has ended")
+        with closing(play(service, self.stage.smtp, self.stage.receiver, self.board, self.cast)) as steps:
+            for _ in steps:
+                fresh = [narrator.tell(event) for event in self.board.poll()]
+                self.screen.update(self.board.stats, fresh, self.board.ended(jobs), len(jobs))
+                self._wait(deadline, "not every job has ended")
 
     def stay(self) -> None:
         """Keep everything up until somebody wants it to end.
@@ -92,16 +107,6 @@ class Demo:
                 self.stage.stop()
         return self.stage.ended_well
 
-    def views(self) -> dict[str, JobView]:
-        """The jobs as they stand, by id; those that are gone are missing."""
-        found = {}
-        for job in self.cast.everybody:
-            try:
-                found[job.job_id] = self.stage.service.get_job(job.queue, job.job_id)
-            except JobNotFound:
-                pass
-        return found
-
     def _wait(self, deadline: float, late: str) -> None:
         self.stage.tick()
         if monotonic() >= deadline:
@@ -113,13 +118,15 @@ class Demo:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--once", is_flag=True, help="End after the table instead of staying up for a look.")
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object a job, one a line, instead of the table.")
-@click.option("--keep", is_flag=True, help="Keep the Redis data as well; mailbox and workers' log are always kept.")
+@click.option("--keep", is_flag=True, help="Keep the Redis data as well; all else is always kept.")
 def main(once: bool, json_: bool, keep: bool) -> None:
     """Run real jobs on an embedded Valkey and see what becomes of them.
 
     Emails with attachments go from real workers to a mail server on this machine. Some are refused at first and
-    retried with backoff, one of high priority overtakes a backlog, one is delayed. At the end the mailbox is read back
-    and everything is checked: the exit code is 0 only if all of it ended as it should.
+    retried with backoff, one of high priority overtakes a backlog, one is delayed. Signed webhooks go to endpoints on
+    this machine: one is put off and comes again, an event goes to all who want it. Maintenance jobs report, check and
+    count. At the end the mailbox and the webhooks are read back and everything is checked: the exit code is 0 only if
+    all of it ended as it should.
 
     What a run leaves is in .cache/demo, until the next run.
     """
@@ -156,7 +163,7 @@ def _run(demo: Demo, out: Console, tell: Console, *, once: bool, json_: bool) ->
     try:
         demo.start()
         demo.play()
-    except (StageFailed, CallboardError) as error:
+    except (StageFailed, CommandFailed, CallboardError) as error:
         failure = str(error)
     finally:
         demo.screen.close()
@@ -178,19 +185,15 @@ def _run(demo: Demo, out: Console, tell: Console, *, once: bool, json_: bool) ->
 
 def _report(demo: Demo, out: Console, tell: Console, *, json_: bool) -> list[Check]:
     """Print the table or JSON, and the checks. Nothing of Redis is shown when it does not answer."""
-    stage, cast, mails = demo.stage, demo.cast, list(demo.stage.smtp.mailbox)
-    try:
-        demo.board.poll()
-        views = demo.views()
-    except CallboardError:
-        views = {}
-    table = rows(cast.everybody, views, mails)
+    stage, cast = demo.stage, demo.cast
+    evidence = read_back(stage.service, demo.board, cast, stage.smtp.mailbox, stage.receiver.requests)
+    table = rows(cast.everybody, evidence.views, artifacts(cast, evidence))
     if json_:
         click.echo(as_json(table))
     else:
-        print_table(out, table, stage.folder)
+        print_table(out if out.is_terminal else Console(width=_TABLE_WIDTH, highlight=False), table, stage.folder)
         out.print(Text(f"\nArtifacts are in {stage.folder}", style="dim"), soft_wrap=True)
-    checks = check_all(cast, views, demo.board.events, mails)
+    checks = check_all(cast, evidence)
     tell.print()
     print_checks(tell, checks)
     return checks
@@ -203,7 +206,8 @@ def _invite(demo: Demo, tell: Console) -> None:
     for line in (
         f"  REDIS_URL={stage.server.url} .venv/bin/callboard queues",
         f"  redis-cli -p {stage.server.port}",
-        f"  ls {stage.mailbox}",
+        f"  REDIS_URL={stage.server.url} .venv/bin/python -m actors.webhooks endpoints list",
+        f"  ls {stage.mailbox} {stage.webhooks}",
         f"  tail -f {stage.log}",
     ):
         tell.print(line, soft_wrap=True, markup=False)

@@ -10,11 +10,11 @@ from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
 
-from demo.jobs import SENDER, Letter
+from demo.emails import SENDER, Letter
 from demo.smtp import ReceivedMail
 
 
-def artifacts(mails: Sequence[ReceivedMail], letter: Letter) -> list[str]:
+def files_of_letter(mails: Sequence[ReceivedMail], letter: Letter) -> list[str]:
     """The files in which ``letter`` arrived, in the order of arrival."""
     return [str(mail.path) for mail in mails if mail.path and mail.message["Subject"] == letter.subject]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from callboard import Priority, QueueService
 from callboard.errors import JobNotFound
-from demo.board import Event
+from callboard.verbs.telling import Event
 from demo.jobs import Planned
 
-#: Ids spelled out in a line.
-_SHOWN = 2
+#: Ids spelled out in a line, and characters of each.
+_SHOWN, _LONGEST = 2, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Line:
     remark: str = ""
 
     def __str__(self) -> str:
-        return f"{self.seconds:6.2f} s  {self.jobs:<18}  {self.kind:<9}  {self.remark}".rstrip()
+        return f"{self.seconds:6.2f} s  {self.jobs:<20}  {self.kind:<9}  {self.remark}".rstrip()
 
 
 class Narrator:
@@ -41,18 +41,18 @@ class Narrator:
             self._began_ms = event.at_ms
         seconds = (event.at_ms - self._began_ms) / 1000
         remark = self._remark(event, event.job_ids[0]) if len(event.job_ids) == 1 else ""
-        return Line(seconds, _names(event.job_ids), event.kind, remark)
+        return Line(seconds, _names(event.job_ids), event.type, remark)
 
     def _remark(self, event: Event, job_id: str) -> str:
         job = self._jobs.get(job_id)
         if job is None:
             return ""
-        if event.kind == "retried":
+        if event.type == "retried":
             return self._why(event, job_id)
-        if event.kind == "delayed":
+        if event.type == "delayed":
             return f"due in {job.options['delay']:g} s" if "delay" in job.options else ""
         priority = job.options.get("priority")
-        return priority.name if isinstance(priority, Priority) and event.kind in {"added", "active"} else ""
+        return priority.name if isinstance(priority, Priority) and event.type in {"added", "active"} else ""
 
     def _why(self, event: Event, job_id: str) -> str:
         try:
@@ -63,7 +63,11 @@ class Narrator:
         return f"again in {(view.due_ms - event.at_ms) / 1000:.1f} s: {said}"
 
 
-def _names(job_ids: tuple[str, ...]) -> str:
+def _names(job_ids: Sequence[str]) -> str:
     if len(job_ids) <= _SHOWN:
-        return ", ".join(job_ids)
-    return f"{job_ids[0]} + {len(job_ids) - 1}"
+        return ", ".join(_short(job_id) for job_id in job_ids)
+    return f"{_short(job_ids[0])} + {len(job_ids) - 1}"
+
+
+def _short(job_id: str) -> str:
+    return job_id if len(job_id) <= _LONGEST else f"{job_id[: _LONGEST - 1]}…"

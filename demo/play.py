@@ -1,16 +1,20 @@
-"""What is added when: the jobs of the demo, given to the queue by name as any producer would."""
+"""What is added when: the jobs of the demo, given to the queues as any producer would."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from callboard import QueueService
 from callboard.service import JobSpec
-from demo import jobs
+from demo import commands, emails, webhooks
 from demo.board import Board
+from demo.emails import Email
 from demo.jobs import Planned
 from demo.smtp import LocalSmtp
+from demo.upkeep import Upkeep
+from demo.webhook_receiver import WebhookReceiver
+from demo.webhooks import Delivery, Registered
 
 #: So many of the backlog are sent before the urgent job comes.
 _SENT_BEFORE = 2
@@ -20,39 +24,81 @@ _SENT_BEFORE = 2
 class Cast:
     """The jobs of the demo by what they show, in the order of the table."""
 
-    attached: list[Planned] = field(default_factory=jobs.with_attachments)
-    refused: list[Planned] = field(default_factory=jobs.refused_at_first)
-    urgent: Planned = field(default_factory=jobs.urgent)
-    backlog: list[Planned] = field(default_factory=jobs.backlog)
-    delayed: Planned = field(default_factory=jobs.delayed)
+    #: Where the webhooks go; none until they are registered.
+    endpoints: list[Registered] = field(default_factory=list)
+    attached: list[Email] = field(default_factory=emails.with_attachments)
+    refused: list[Email] = field(default_factory=emails.refused_at_first)
+    urgent: Email = field(default_factory=emails.urgent)
+    backlog: list[Email] = field(default_factory=emails.backlog)
+    delayed: Email = field(default_factory=emails.delayed)
+    by_name: list[Delivery] = field(init=False)
+    fanned_out: list[Delivery] = field(init=False)
+    upkeep: Upkeep = field(default_factory=Upkeep)
+
+    def __post_init__(self) -> None:
+        self.by_name = webhooks.by_name(self.endpoints) if self.endpoints else []
+        self.fanned_out = webhooks.fanned_out(self.endpoints)
 
     @property
-    def everybody(self) -> list[Planned]:
-        """All of them."""
+    def emails(self) -> list[Email]:
+        """All emails."""
         return [*self.attached, *self.refused, self.delayed, self.urgent, *self.backlog]
 
     @property
-    def ids(self) -> list[str]:
-        """The ids of all."""
-        return [job.job_id for job in self.everybody]
+    def deliveries(self) -> list[Delivery]:
+        """All webhooks."""
+        return [*self.by_name, *self.fanned_out]
+
+    @property
+    def work(self) -> list[Planned]:
+        """What the maintenance jobs find when they start."""
+        return [*(each.job for each in self.emails), *(each.job for each in self.deliveries)]
+
+    @property
+    def everybody(self) -> list[Planned]:
+        """All jobs."""
+        return [*self.work, *self.upkeep.jobs]
 
 
-def play(service: QueueService, smtp: LocalSmtp, board: Board, cast: Cast) -> Iterator[None]:
+def play(
+    service: QueueService, smtp: LocalSmtp, receiver: WebhookReceiver, board: Board, cast: Cast
+) -> Generator[None]:
     """Add the jobs, each at its time, and go on until all have ended. Yields whenever the world may go on.
 
-    Raises: CallboardError when a job is not taken.
+    Raises: CallboardError when a job is not taken; CommandFailed.
     """
-    jobs.instruct(smtp, cast.everybody)
-    _add(service, cast.delayed)
-    for job in (*cast.attached, *cast.refused):
+    emails.instruct(smtp, cast.emails)
+    webhooks.instruct(receiver)
+    publishing = commands.publish()
+    try:
+        yield from _add_work(service, board, cast)
+        while not publishing.ended:
+            yield
+        publishing.answer()
+    finally:
+        publishing.stop()
+    yield from _until_ended(board, cast.work)
+    for job in cast.upkeep.jobs:
         _add(service, job)
-    service.add_jobs(
-        jobs.QUEUE, [JobSpec(job.actor, job.payload, id=job.job_id, options=job.options) for job in cast.backlog]
-    )
-    while board.count("completed", (job.job_id for job in cast.backlog)) < _SENT_BEFORE:
+    yield from _until_ended(board, cast.upkeep.jobs)
+
+
+def _add_work(service: QueueService, board: Board, cast: Cast) -> Generator[None]:
+    """Add all that is added by name, the urgent email when a few of the backlog are sent."""
+    first = [each.job for each in (cast.delayed, *cast.attached, *cast.refused)]
+    for job in (*first, *(each.job for each in cast.by_name)):
+        _add(service, job)
+    backlog = [each.job for each in cast.backlog]
+    specs = [JobSpec(job.actor, job.payload, id=job.job_id, options=job.options) for job in backlog]
+    service.add_jobs(emails.QUEUE, specs)
+    while board.count("completed", (job.job_id for job in backlog)) < _SENT_BEFORE:
         yield
-    _add(service, cast.urgent)
-    while board.ended(cast.ids) < len(cast.ids):
+    _add(service, cast.urgent.job)
+
+
+def _until_ended(board: Board, jobs: list[Planned]) -> Generator[None]:
+    ids = [job.job_id for job in jobs]
+    while board.ended(ids) < len(ids):
         yield
 
 

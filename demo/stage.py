@@ -1,4 +1,4 @@
-"""The servers and workers of the demo: an embedded Valkey, worker processes, a mail server, in one folder."""
+"""The servers and workers of the demo: an embedded Valkey, worker processes, receivers of emails and webhooks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from callboard.cli.supervisor import Supervisor
 from callboard.cli.tree import TreeOptions
 from callboard.cli.up import System
 from callboard.errors import StoreUnavailable
-from demo.jobs import SENDER
+from demo.emails import SENDER
 from demo.smtp import LocalSmtp
+from demo.webhook_receiver import WebhookReceiver
 
 PROCESSES, THREADS = 2, 2
 #: How long the mail server thinks over each message (in seconds): an eye can follow, and a backlog can form.
@@ -36,12 +37,15 @@ class Stage:
     """Everything that runs. Enter it from the main thread, and call ``tick`` until ``finished`` after ``stop``."""
 
     def __init__(self, folder: Path) -> None:
-        """Claim ``folder`` for everything that it writes: Redis' data, the mailbox, the workers' log."""
+        """Claim ``folder`` for everything that it writes: Redis' data, what is received, the workers' log."""
         self.folder = folder
         self.mailbox = folder / "mailbox"
         self.log = folder / "workers.log"
         self.mailbox.mkdir()
+        self.webhooks = folder / "webhooks"
+        self.webhooks.mkdir()
         self.smtp = LocalSmtp(folder=self.mailbox, think_s=THINK_S)
+        self.receiver = WebhookReceiver(folder=self.webhooks)
         self.server = EmbeddedServer(folder / "redis")
         self._log_file = self.log.open("ab", buffering=0)
         options = TreeOptions("actors", THREADS, (), GRACE_S, self._log_file.fileno())
@@ -51,7 +55,8 @@ class Stage:
 
     def __enter__(self) -> Self:
         self.smtp.start()
-        _set_environment(self.server.url, self.smtp)
+        self.receiver.start()
+        _set_environment(self.server.url, self.smtp, self.receiver)
         return self
 
     def __exit__(
@@ -59,6 +64,7 @@ class Stage:
     ) -> None:
         self.service.close()
         self.smtp.stop()
+        self.receiver.stop()
         self._log_file.close()
 
     @property
@@ -124,13 +130,15 @@ def clear_environment() -> None:
             del os.environ[name]
 
 
-def _set_environment(url: str, smtp: LocalSmtp) -> None:
-    """What the workers inherit."""
+def _set_environment(url: str, smtp: LocalSmtp, receiver: WebhookReceiver) -> None:
+    """What the workers and commands inherit."""
     os.environ |= {
         "REDIS_URL": url,
         "CALLBOARD_SMTP_HOST": smtp.host,
         "CALLBOARD_SMTP_PORT": str(smtp.port),
         "CALLBOARD_SMTP_TLS": "none",
         "CALLBOARD_SMTP_SENDER": SENDER,
+        # Nobody may send webhooks to an address of this machine, but for this one.
+        "CALLBOARD_WEBHOOK_ALLOW": f"{receiver.host}/32:{receiver.port}",
         "CALLBOARD_SMTP_HELO_NAME": "localhost",  # looking up this host's own name can take seconds
     }

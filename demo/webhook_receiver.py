@@ -11,14 +11,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import struct
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -41,6 +43,8 @@ class ReceivedRequest:
     at: float
     #: Number of the connection that it came on, from 1.
     connection: int
+    #: Where it was written; None if the server has no folder.
+    file: Path | None = None
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class _Script:
     think_s: float = 0.0
     trick: Trick | None = None
     left: int | None = None
+    #: Only for requests of this path; None: of any.
+    path: str | None = None
 
 
 class WebhookReceiver:
@@ -61,9 +67,13 @@ class WebhookReceiver:
     Args:
         host: an address of this machine.
         ssl_context: the server's certificate; without one it speaks plain HTTP.
+        folder: if given, each request is also written there, with the status it is answered with, as ``0001.json`` and
+            so on. Bodies must be UTF-8 then.
     """
 
-    def __init__(self, host: str = "127.0.0.1", *, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", *, ssl_context: ssl.SSLContext | None = None, folder: Path | None = None
+    ) -> None:
         self.host = host
         self.port = 0
         #: What came, in order.
@@ -71,6 +81,7 @@ class WebhookReceiver:
         #: Connections accepted so far.
         self.connections = 0
         self._ssl_context = ssl_context
+        self._folder = folder
         self._default = _Script()
         self._planned: list[_Script] = []
         self._changed = threading.Condition()
@@ -120,10 +131,11 @@ class WebhookReceiver:
         *,
         think_s: float = 0.0,
         times: int | None = None,
+        path: str | None = None,
     ) -> None:
-        """Answer so, after ``think_s`` seconds: the next ``times`` requests (after what is planned already), or always
-        when nothing else is planned."""
-        self._plan(_Script(status, dict(headers or {}), body, think_s, None, times))
+        """Answer so, after ``think_s`` seconds: the next ``times`` requests (after what is planned already), of
+        ``path`` if it is given; or always when nothing else is planned."""
+        self._plan(_Script(status, dict(headers or {}), body, think_s, None, times, path))
 
     def play(self, trick: Trick, *, times: int | None = None) -> None:
         """Do ``trick`` instead of answering: the next ``times`` requests, or always when nothing else is planned."""
@@ -158,20 +170,33 @@ class WebhookReceiver:
     def _came(self, request: ReceivedRequest) -> _Script:
         """Keep a request. Returns: what to answer."""
         with self._changed:
+            script = self._take(request.path)
+            if self._folder is not None:
+                file = self._folder / f"{len(self.requests) + 1:04}.json"
+                file.write_text(_written(request, script), encoding="utf-8")
+                request = replace(request, file=file)
             self.requests.append(request)
             self._changed.notify_all()
-            while self._planned:
-                script = self._planned[0]
-                assert script.left is not None
-                if script.left > 0:
-                    script.left -= 1
-                    return script
-                del self._planned[0]
-            return self._default
+            return script
+
+    def _take(self, path: str) -> _Script:
+        for script in self._planned:
+            if script.left and script.path in (None, path):
+                script.left -= 1
+                return script
+        return self._default
 
     def _pause(self, seconds: float | None) -> bool:
         """Wait so long, or for ever (None). Returns: whether the server stops."""
         return self._stopping.wait(seconds)
+
+
+def _written(request: ReceivedRequest, script: _Script) -> str:
+    kept = {
+        "method": request.method, "path": request.path, "headers": request.headers, "body": request.body.decode(),
+        "at": request.at, "answered": None if script.trick else script.status,
+    }  # fmt: skip
+    return json.dumps(kept, indent=2) + "\n"
 
 
 class _Server(ThreadingHTTPServer):
