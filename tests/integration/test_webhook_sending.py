@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ def sender() -> Iterator[Sender]:
 def strict(port: int) -> Sender:
     """A sender for which only the address can be wrong."""
     return Sender(WebhookSettings(allow_http=True, ports=f"80,443,{port}", timeout_s=5))
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
 
 
 def post(sender: Sender, url: str, body: bytes = b"{}") -> Answer:
@@ -201,40 +209,37 @@ def test_threads_share_a_sender(receiver: WebhookReceiver, sender: Sender) -> No
 def test_no_more_of_an_endless_body_is_read_than_asked(receiver: WebhookReceiver) -> None:
     receiver.play("endless")
     sender = Sender(WebhookSettings(allow=LOOPBACK, answer_max_bytes=2_000, timeout_s=30))
-    began = time.monotonic()
-    answer = post(sender, receiver.url())
-    assert time.monotonic() - began < 2
+    with within(2):
+        answer = post(sender, receiver.url())
     assert (answer.status, len(answer.excerpt)) == (200, 1023)
 
 
 def test_the_timeout_is_that_of_the_whole_attempt(receiver: WebhookReceiver) -> None:
     """Each byte comes within any timeout of a single read."""
     receiver.play("drip")
-    began = time.monotonic()
-    with pytest.raises(EndpointTimedOut, match="no answer in time"):
+    with within(2), pytest.raises(EndpointTimedOut, match="no answer in time"):
         post(Sender(WebhookSettings(allow=LOOPBACK, timeout_s=0.5)), receiver.url())
-    assert 0.4 < time.monotonic() - began < 2
 
 
 def test_a_peer_that_does_not_read_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         port = listening.getsockname()[1]
-        with pytest.raises(EndpointTimedOut, match="the request was not taken in time"):
+        with within(2), pytest.raises(EndpointTimedOut, match="the request was not taken in time"):
             post(Sender(WebhookSettings(allow=LOOPBACK, timeout_s=0.5)), f"http://127.0.0.1:{port}/", b"x" * 20_000_000)
 
 
 def test_a_tls_handshake_that_stalls_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
-        with pytest.raises(EndpointTimedOut, match="no TLS connection in time"):
+        with within(2), pytest.raises(EndpointTimedOut, match="no TLS connection in time"):
             post(Sender(WebhookSettings(allow=LOOPBACK, connect_timeout_s=0.3)), url)
 
 
 def test_a_resolver_that_stalls_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: over.wait(20) and [])
-    with pytest.raises(EndpointTimedOut, match="the name slow.example was not resolved in time"):
+    with within(2), pytest.raises(EndpointTimedOut, match="the name slow.example was not resolved in time"):
         post(Sender(WebhookSettings(connect_timeout_s=0.2)), "https://slow.example/")
     over.set()
 
