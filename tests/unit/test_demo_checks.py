@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from email.message import EmailMessage
-from zlib import crc32
+from pathlib import Path
 
 import pytest
 
-from callboard.records import Attempt, JobView
-from demo.board import Event
-from demo.checks import check_all
-from demo.jobs import BACKOFF_MS, QUEUE, SENDER, Letter, Planned
+from callboard.verbs.health import NotedHealth
+from demo.emails import Letter
 from demo.mailbox import check_mailbox
-from demo.play import Cast
 from demo.smtp import ReceivedMail
+from demo.webhook_receiver import ReceivedRequest
+from demo.webhooks import REFUSED, ROTATED
+from tests.support.played import Played, line, mail, request
 
 LETTER = Letter("Hello", ("ada@example.org", "bob@example.org"), "a phrase", {"a.csv": ("text/csv", b"a,b\n1,2\n")})
-
-
-def mail(letter: Letter, *recipients: str, message_id: str = "", plain: bool = True, **headers: str) -> ReceivedMail:
-    """A mail that carries ``letter`` to ``recipients``, or to all of its own."""
-    message = EmailMessage()
-    fields = {
-        "From": SENDER,
-        "Subject": letter.subject,
-        "Message-ID": message_id or f"<{crc32(letter.subject.encode())}@x>",
-    }
-    for name, value in {**fields, **headers}.items():
-        message[name.replace("_", "-")] = value
-    if plain:
-        message.set_content(f"{letter.phrase}\n")
-        message.add_alternative(f"<p>{letter.phrase}</p>", subtype="html")
-    else:
-        message.set_content(f"<p>{letter.phrase}</p>", subtype="html")
-    for name, (kind, content) in letter.files.items():
-        main, _, sub = kind.partition("/")
-        message.add_attachment(content, maintype=main, subtype=sub, filename=name)
-    return ReceivedMail("callboard@example.org", recipients or letter.recipients, message.as_bytes(), tls=False)
 
 
 def test_a_mailbox_with_one_copy_for_each_recipient_is_right() -> None:
@@ -82,40 +61,6 @@ def test_two_letters_under_one_message_id_are_wrong() -> None:
 # -- all checks together, on a demo that went right
 
 
-class Played:
-    """What the checks are given after a good run; tests then change one thing."""
-
-    def __init__(self) -> None:
-        self.cast = Cast()
-        self.mails = [mail(job.letter) for job in self.cast.everybody]
-        self.views = {job.job_id: view(job) for job in self.cast.everybody}
-        low = [job.job_id for job in self.cast.backlog]
-        self.history = [
-            ("added", *low), ("active", *low[:4]), ("added", self.cast.urgent.job_id),
-            ("active", self.cast.urgent.job_id, low[4]), ("active", *low[5:]),
-        ]  # fmt: skip
-
-    def problems(self) -> list[str]:
-        events = [Event(0, QUEUE, kind, tuple(ids)) for kind, *ids in self.history]
-        return [problem for check in check_all(self.cast, self.views, events, self.mails) for problem in check.problems]
-
-    def change(self, job_id: str, **fields: object) -> None:
-        self.views[job_id] = replace(self.views[job_id], **fields)
-
-
-def view(job: Planned) -> JobView:
-    """A job that ended as planned: each attempt takes 10 ms, and each wait the backoff."""
-    at, attempts = int(1000 * job.options.get("delay", 0)), []
-    for number in range(1, job.attempts):
-        attempts.append(Attempt(number, "w", at, at + 10, "retried", "RecipientsDeferred", "(451 later)"))
-        at += 10 + BACKOFF_MS * 2 ** (number - 1)
-    return JobView(
-        id=job.job_id, queue=job.queue, state="completed", actor=job.actor, args=(), payload={}, options={},
-        priority=3, workspace="", added_ms=0, due_ms=0, started_ms=at, ended_ms=at + 10, duration_ms=10,
-        attempts_made=job.attempts, stalls=0, worker="w", reason="", attempts=attempts,
-    )  # fmt: skip
-
-
 @pytest.fixture
 def played() -> Played:
     return Played()
@@ -131,7 +76,7 @@ def test_a_job_that_failed_is_said_with_its_reason(played: Played) -> None:
 
 
 def test_a_job_that_is_gone_is_said(played: Played) -> None:
-    del played.views["reminder"]
+    del played.evidence.views["reminder"]
     assert "reminder is gone" in played.problems()
 
 
@@ -151,7 +96,7 @@ def test_a_low_job_before_the_critical_one_is_said(played: Played) -> None:
 
 
 def test_an_urgent_job_with_nobody_to_overtake_shows_nothing(played: Played) -> None:
-    low = [job.job_id for job in played.cast.backlog]
+    low = [each.job.job_id for each in played.cast.backlog]
     played.history = [("active", *low), ("added", "password-reset"), ("active", "password-reset")]
     assert played.problems() == ["only 0 jobs were left to overtake"]
 
@@ -159,3 +104,131 @@ def test_an_urgent_job_with_nobody_to_overtake_shows_nothing(played: Played) -> 
 def test_a_delayed_job_that_starts_early_is_said(played: Played) -> None:
     played.change("reminder", started_ms=5_900)
     assert played.problems() == ["reminder started after 5.90 s, 6 s were asked for"]
+
+
+# -- webhooks
+
+
+def test_a_delivery_that_came_twice_is_said(played: Played) -> None:
+    once = request(played.delivery("webhook-at-once"))
+    played.receive("webhook-at-once", once, once)
+    assert played.problems() == ["webhook-at-once came 2 times instead of 1"]
+
+
+def test_a_delivery_that_did_not_come_is_said(played: Played) -> None:
+    played.receive("live:ep_1")
+    assert played.problems() == ["live:ep_1 came 0 times instead of 1", "post.published came to /crm"]
+
+
+def test_an_event_that_came_to_someone_who_does_not_want_it_is_said(played: Played) -> None:
+    stray = replace(request(played.delivery("live:ep_0")), path="/exports")
+    played.evidence.requests = [*played.evidence.requests, stray]
+    assert played.problems() == ["nobody sent 'live' to /exports, yet it came"]
+
+
+def changed(one: ReceivedRequest, **headers: str) -> ReceivedRequest:
+    return replace(one, headers={**one.headers, **{name.replace("_", "-"): value for name, value in headers.items()}})
+
+
+WRONG_SIGNATURE = "webhook-at-once: its signature is not right by a secret of /crm"
+
+
+def test_a_body_that_was_changed_is_said(played: Played) -> None:
+    one = request(played.delivery("webhook-at-once"))
+    played.receive("webhook-at-once", replace(one, body=one.body.replace(b'"post": 2', b'"post": 3')))
+    assert played.problems() == [WRONG_SIGNATURE, "webhook-at-once: its body is not what was sent"]
+
+
+@pytest.mark.parametrize("body", [b"oh no", b"[]"])
+def test_a_body_that_is_no_event_is_said(played: Played, body: bytes) -> None:
+    one = request(played.delivery("webhook-at-once"))
+    played.receive("webhook-at-once", replace(one, body=body))
+    assert "webhook-at-once: its body is not what was sent" in played.problems()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"webhook_timestamp": "1"}, {"webhook_signature": ""}, {"webhook_signature": "v1,eA=="}]
+)
+def test_a_header_that_was_changed_is_said(played: Played, headers: dict[str, str]) -> None:
+    played.receive("webhook-at-once", changed(request(played.delivery("webhook-at-once")), **headers))
+    assert played.problems() == [WRONG_SIGNATURE]
+
+
+def test_the_secret_of_another_endpoint_is_said(played: Played) -> None:
+    [other] = played.delivery(REFUSED).to.secrets
+    played.receive("webhook-at-once", request(played.delivery("webhook-at-once"), signed_by=(other,)))
+    assert played.problems() == [WRONG_SIGNATURE, "webhook-at-once: its signature is right by a secret of /exports"]
+
+
+def test_a_file_that_does_not_say_what_came_is_said(played: Played, tmp_path: Path) -> None:
+    one = request(played.delivery("webhook-at-once"))
+    file = tmp_path / "0001.json"
+    file.write_text(json.dumps({"path": one.path, "headers": one.headers, "body": "{}"}))
+    played.receive("webhook-at-once", replace(one, file=file))
+    assert WRONG_SIGNATURE in played.problems()
+
+
+def test_a_retry_that_was_not_signed_afresh_is_said(played: Played) -> None:
+    one = request(played.delivery(REFUSED))
+    played.receive(REFUSED, one, one, one)
+    [said] = played.problems()
+    assert said.startswith(f"{REFUSED} has not a fresh timestamp in every attempt")
+
+
+def test_a_retry_before_the_time_that_was_asked_for_is_said(played: Played) -> None:
+    played.change(REFUSED, started_ms=played.evidence.views[REFUSED].attempts[1].ended_ms + 2_500)
+    assert played.problems() == [f"{REFUSED} was asked to wait 3 s and came after 2500 ms"]
+
+
+def test_a_retry_that_does_not_say_why_is_said(played: Played) -> None:
+    attempts = [replace(each, error_message="") for each in played.evidence.views[REFUSED].attempts]
+    played.change(REFUSED, attempts=attempts)
+    assert played.problems() == [f"{REFUSED} does not say why attempt {n} failed: ''" for n in (1, 2)]
+
+
+def test_a_secret_that_does_not_sign_any_more_is_said(played: Played) -> None:
+    delivery = played.delivery(ROTATED)
+    played.receive(ROTATED, request(delivery, signed_by=delivery.to.secrets[:1]))
+    assert played.problems() == [
+        f"{ROTATED}: its signature is not right by a secret of /accounts",
+        f"{ROTATED} has 1 signatures instead of 2",
+        f"{ROTATED} does not verify by the old secret",
+    ]
+
+
+# -- maintenance
+
+
+def test_a_report_that_is_not_kept_is_said(played: Played) -> None:
+    played.evidence.reports = []
+    assert played.problems() == ["queue-report has lines of no queue"]
+
+
+def test_a_report_that_counts_otherwise_is_said(played: Played) -> None:
+    [report] = played.evidence.reports
+    played.evidence.reports = [replace(report, queues=[line("email-notifications", 22), *report.queues[1:]])]
+    assert played.problems() == ["queue-report says that 22 jobs of email-notifications completed instead of 23"]
+
+
+def test_a_queue_that_is_not_healthy_or_not_looked_at_is_said(played: Played) -> None:
+    played.evidence.health |= {
+        "maintenance": None,
+        "webhook-delivery": NotedHealth("webhook-delivery", "degraded", ["failed: 101 jobs, more than 100"], 1, 1),
+    }
+    assert played.problems() == [
+        "health-check found webhook-delivery degraded: failed: 101 jobs, more than 100",
+        "health-check noted nothing of maintenance",
+    ]
+
+
+@pytest.mark.parametrize("change", [{"dry_run": False}, {"total": 27}, {"more": ["maintenance"]}])
+def test_a_clean_that_counts_otherwise_is_said(played: Played, change: dict[str, object]) -> None:
+    played.evidence.results["clean-rehearsal"] |= change
+    [said] = played.problems()
+    assert said.startswith("clean-rehearsal returned {")
+
+
+def test_when_redis_is_gone_everything_is_said_to_be_gone(played: Played) -> None:
+    played.evidence = replace(played.evidence, views={}, results={}, reports=[], health={})
+    said = played.problems()
+    assert {"reminder is gone", f"{REFUSED} is gone", "health-check is gone", "health-check noted nothing"} <= set(said)
