@@ -83,7 +83,8 @@ class CallboardResults(ResultBackend):
 
 def keep_failure(broker: CallboardBroker, job: Job) -> None:
     """Record the exception of a failed job as its result, if results have a time of their own here: else the job's
-    record says it for as long as there is one."""
+    record says it for as long as there is one. What its actor returned, before a middleware failed it, is no result."""
+    job.result, job.result_ttl_ms = None, None
     middleware = next((m for m in broker.middleware if isinstance(m, Results)), None)
     if middleware is None or not isinstance(middleware.backend, CallboardResults):
         return
