@@ -55,13 +55,14 @@ def deliver(
     headers = signed_headers(webhook_id, int(time.time()), body, endpoint.secrets_in_force(now_ms))
 
     reached(WebhookStep.SENDING)
+    began = time.monotonic()
     answer: Answer | None = None
     failure: WebhookRetryable | PermanentError | None = None
     try:
         answer = sender.post(endpoint.url, headers, body)
     except (WebhookRetryable, AddressBlocked) as error:
         failure = error
-        told = str(error)
+        told = f"no answer in {int((time.monotonic() - began) * 1000)} ms: {error}"
     else:
         told = f"{answer.named} in {answer.duration_ms} ms" + (f", answer: {answer.excerpt}" if answer.excerpt else "")
         failure = _failure(answer, endpoint, job, sender, spec)

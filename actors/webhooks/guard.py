@@ -110,7 +110,8 @@ class GuardedBackend(httpcore2.NetworkBackend):
             else:
                 refusal = f"{address}: {reason}" if str(address) != host else reason
         if not allowed:
-            raise AddressBlocked(f"{host}:{port} is not an address that webhooks may be sent to ({refusal})")
+            shown = f"[{host}]" if ":" in host else host
+            raise AddressBlocked(f"{shown}:{port} is not an address that webhooks may be sent to ({refusal})")
         return allowed[:_TRIED]
 
 

@@ -123,7 +123,9 @@ def test_nobody_listening_is_tried_again_until_the_attempts_are_used_up(hooks: W
     view = hooks.ended(job_id)
     assert (view.state, view.attempts_made) == ("failed", 4)
     assert view.reason == "EndpointUnreachable: 127.0.0.1: no connection: Connection refused"
-    assert [line.partition(":")[0] for line in hooks.lines(job_id)] == [f"attempt {n} of 4" for n in (1, 2, 3, 4)]
+    lines = hooks.lines(job_id)
+    assert [line.partition(" in ")[0] for line in lines] == [f"attempt {n} of 4: no answer" for n in (1, 2, 3, 4)]
+    assert lines[0].endswith(" ms: 127.0.0.1: no connection: Connection refused")
 
 
 def test_a_name_that_does_not_resolve_is_tried_again(hooks: Webhooks) -> None:
