@@ -116,6 +116,7 @@ class WorkerRuntime(Middleware):
 
         self.worker_id = urlsafe_b64encode(os.urandom(9)).decode()
         self._started_ms = int(time.time() * 1000)
+        self._version = f"{version('callboard')} (Python {platform.python_version()})"
         self._store = open_store(settings)
         self._slots = Slots(worker.worker_threads, [Lane(catalogue[q]) for q in queues], settings.reserve_ms / 1000)
         published = own.published_actors()
@@ -235,5 +236,5 @@ class WorkerRuntime(Middleware):
             id=self.worker_id, host=socket.gethostname(), pid=os.getpid(),
             slot=int(os.environ.get("CALLBOARD_WORKER_SLOT", "0")), queues=sorted(self._expected),
             threads=self._slots.threads, busy=self._slots.threads - self._slots.free,
-            version=f"{version('callboard')} (Python {platform.python_version()})", started_ms=self._started_ms,
+            version=self._version, started_ms=self._started_ms,
         )  # fmt: skip
