@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -181,6 +183,25 @@ def test_an_event_is_published_to_those_who_want_it(make_app: AppMaker, receiver
             assert verified(request, secrets[request.path])["data"] == {"id": 7}
     finally:
         hooks.close()
+
+
+def test_the_page_has_every_command_with_its_options_and_no_other() -> None:
+    page = (ROOT / "docs" / "job-types" / "webhook-delivery.md").read_text(encoding="utf-8")
+    section = page.partition("## From a terminal\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| ?([^|]*)\|", section, re.MULTILINE)
+    said = {name: sorted(re.findall(r"`(--[a-z-]+)`", options)) for name, options in rows}
+
+    group = main.commands["endpoints"]
+    assert isinstance(group, click.Group)
+    expected = {}
+    for prefix, commands in (("endpoints ", group.commands), ("", {"publish": main.commands["publish"]})):
+        for name, command in commands.items():
+            given = [each for each in command.params if isinstance(each, click.Argument)]
+            arguments = [each.make_metavar(click.Context(command)) for each in given]
+            options = [opt for each in command.params if isinstance(each, click.Option) for opt in each.opts]
+            expected[" ".join([prefix + name, *arguments])] = sorted(set(options) - {"--json"})
+            assert "--json" in options
+    assert said == expected
 
 
 def test_it_runs_as_a_module() -> None:
