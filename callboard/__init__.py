@@ -12,11 +12,11 @@ no queue and no actor by name, and imports none of the other packages. For sendi
 from callboard.broker import CallboardBroker
 from callboard.catalogue import Priority
 from callboard.current import CurrentJob, current_job
-from callboard.errors import CallboardError, Deferred, PermanentError
+from callboard.errors import CallboardError, Deferred, JobFailed, PermanentError, ResultMissing
 from callboard.service import QueueService
 from callboard.settings import Settings
 
 __all__ = [
-    "CallboardBroker", "CallboardError", "CurrentJob", "Deferred", "PermanentError", "Priority", "QueueService",
-    "Settings", "current_job",
+    "CallboardBroker", "CallboardError", "CurrentJob", "Deferred", "JobFailed", "PermanentError", "Priority",
+    "QueueService", "ResultMissing", "Settings", "current_job",
 ]  # fmt: skip
