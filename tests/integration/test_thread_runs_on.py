@@ -173,7 +173,7 @@ def test_a_limit_a_process_holds_while_threads_run_on(make_app: AppMaker, limit:
     assert app.stats("one").totals["completed"] == app.stats("two").totals["completed"] == 100
 
 
-@pytest.mark.parametrize(("weights", "at_least", "at_most"), [((1, 1), 0.6, 1.7), ((3, 1), 1.8, 5.0)])
+@pytest.mark.parametrize(("weights", "at_least", "at_most"), [((1, 1), 0.6, 1.7), ((3, 1), 1.7, 5.0)])
 def test_queues_share_a_thread_by_their_weight(
     make_app: AppMaker, weights: tuple[int, int], at_least: float, at_most: float
 ) -> None:
@@ -181,11 +181,13 @@ def test_queues_share_a_thread_by_their_weight(
     app = make_app(queues=specs)
     for queue in ("one", "two"):
         app.actor(lambda queue: app.say((queue, runs_on())), actor_name=queue, queue_name=queue)
-        app.send_many(queue, [(queue,)] * 3_000)
+        app.send_many(queue, [(queue,)] * 8_000)
     app.start(threads=1)
     app.drained()
-    assert len(app.said) == 6_000
-    shared = app.said[1_000:3_500]  # rates are known by then, and neither queue is empty
+    assert len(app.said) == 16_000
+    # Rates are known by then, and neither queue is empty. Many: while another program holds the core, whoever has a
+    # job in reserve starts it, whatever the weights say.
+    shared = app.said[2_000:9_500]
     starts = Counter(queue for queue, _ in shared)
     assert at_least <= starts["one"] / starts["two"] <= at_most, f"starts by weights {weights}: {starts}"
     assert sum(on for _, on in shared) > 500, "the thread hardly ran on: the test shows nothing"
