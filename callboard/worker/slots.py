@@ -18,6 +18,9 @@ from callboard.worker.job import Job
 #: How the recent rate of a lane is smoothed: weight of the newest window, and the least length of one (seconds).
 _NEWEST, _WINDOW_S = 0.4, 0.02
 
+#: Lanes that share the slots reserve so much more than their share, since some cycles take longer than others.
+_SLACK = 1.25
+
 
 class Lane:
     """One queue, as this process sees it."""
@@ -146,20 +149,26 @@ class Slots:
 
         While some lane has a reserve, a thread that ends a job goes on with the next and no slot is ever free. So the
         others must be able to reserve too, or they would wait until that lane's backlog is worked off: at least one
-        job, and by and by what their weight lets them start of what the process starts in all. A lane with a limit a
-        process reserves only then, and no more than may run.
+        job, and by and by what their weight lets them start of what the process starts in all. And no lane may reserve
+        more than that: when the reserves are used up before the next cycle, what was reserved is what starts, whatever
+        the weights say. A lane with a limit a process reserves only while there are others, and no more than may run;
+        it takes no part in the shares, since it could leave its own unused.
         """
-        total, weights = sum(lane.rate for lane in hungry) * self._reserve_s, sum(lane.spec.weight for lane in hungry)
+        everything = sum(lane.rate for lane in hungry) * self._reserve_s
+        sharing = [lane for lane in hungry if lane.limit is None]
+        total = _SLACK * sum(lane.rate for lane in sharing) * self._reserve_s
+        weights = [lane.spec.weight for lane in sharing]
+        # One fetch takes no more than MAX_FETCH; the other lanes keep their proportion to it.
+        a_weight = min(total / sum(weights), MAX_FETCH / max(weights)) if weights else 0.0
         ahead = {}
         for lane in hungry:
             own = lane.rate * self._reserve_s
-            contested = total - own >= 1 or any(each.reserve for each in self.lanes.values() if each is not lane)
-            if contested:
-                share = total * lane.spec.weight / weights
-                own = max(own, min(share, 4 * own + 4 * self.threads), 1)
-            if lane.limit is not None:
+            contested = everything - own >= 1 or any(each.reserve for each in self.lanes.values() if each is not lane)
+            if contested and lane.limit is None:
+                own = max(min(a_weight * lane.spec.weight, 4 * own + 4 * self.threads), 1)
+            elif lane.limit is not None:
                 room = lane.limit - lane.running - at_once[lane.spec.name]
-                own = min(own, room) if contested else 0
+                own = min(max(own, 4 * self.threads), room) if contested else 0
             ahead[lane.spec.name] = max(0, int(own) - len(lane.reserve))
         return ahead
 

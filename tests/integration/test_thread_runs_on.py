@@ -173,7 +173,7 @@ def test_a_limit_a_process_holds_while_threads_run_on(make_app: AppMaker, limit:
     assert app.stats("one").totals["completed"] == app.stats("two").totals["completed"] == 100
 
 
-@pytest.mark.parametrize(("weights", "at_least", "at_most"), [((1, 1), 0.6, 1.7), ((3, 1), 1.7, 5.0)])
+@pytest.mark.parametrize(("weights", "at_least", "at_most"), [((1, 1), 0.8, 1.25), ((3, 1), 2.4, 3.6)])
 def test_queues_share_a_thread_by_their_weight(
     make_app: AppMaker, weights: tuple[int, int], at_least: float, at_most: float
 ) -> None:
@@ -185,8 +185,7 @@ def test_queues_share_a_thread_by_their_weight(
     app.start(threads=1)
     app.drained()
     assert len(app.said) == 16_000
-    # Rates are known by then, and neither queue is empty. Many: while another program holds the core, whoever has a
-    # job in reserve starts it, whatever the weights say.
+    # Rates are known by then, and neither queue is empty.
     shared = app.said[2_000:9_500]
     starts = Counter(queue for queue, _ in shared)
     assert at_least <= starts["one"] / starts["two"] <= at_most, f"starts by weights {weights}: {starts}"

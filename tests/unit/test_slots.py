@@ -208,3 +208,24 @@ def test_the_rate_follows_what_ends() -> None:
     for i in range(60, 120):
         a.observe(0, began + i * 0.1)
     assert a.rate == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize("rates", [(600.0, 600.0), (100.0, 1_900.0), (30_000.0, 30_000.0)])
+def test_what_is_reserved_is_by_weight_whatever_started_so_far(rates: tuple[float, float]) -> None:
+    a, b = lane("a", weight=3), lane("b", weight=1)
+    a.rate, b.rate = rates
+    slots = Slots(16, [a, b], 0.02)
+    slots.free = 0
+    (_, ahead_of_a), (_, ahead_of_b) = slots.wants()["a"], slots.wants()["b"]
+    assert ahead_of_a <= MAX_FETCH
+    assert 2.5 <= ahead_of_a / ahead_of_b <= 3.5
+    together = sum(rates) * 0.02
+    assert ahead_of_a + ahead_of_b >= min(together, MAX_FETCH) - 2, "less than what starts until the next cycle"
+
+
+def test_a_lane_with_a_limit_takes_no_share_from_the_others() -> None:
+    a, b = lane("a"), lane("b", weight=9, max_per_process=1)
+    a.rate, b.rate = 2_000.0, 1.0
+    slots = Slots(8, [a, b], 0.02)
+    slots.free = 0
+    assert slots.wants()["a"][1] >= 40
