@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dramatiq import Middleware
-from dramatiq.middleware import AsyncIO, CurrentMessage
+from dramatiq.middleware import CurrentMessage
 
 from callboard.settings import Settings
 from middleware.age_limit import AgeLimit
 from middleware.attempt_log import AttemptLog
 from middleware.callbacks import Callbacks
+from middleware.event_loop import EventLoop
 from middleware.job_logging import JobLogging
 from middleware.pipelines import Pipelines
 from middleware.recycling import recycling
@@ -54,8 +55,8 @@ LAYERS: tuple[Layer, ...] = (
         "AgeLimit", "jobs older than `max_age` fail unrun", "before whatever prepares a run that will not be",
         lambda _: AgeLimit(),
     ),
-    Layer("AsyncIO", "the event loop of async actors", "anywhere: it only starts and ends a thread",
-          lambda _: AsyncIO()),
+    Layer("EventLoop", "the event loop of async actors", "anywhere: it only starts and ends a thread",
+          lambda _: EventLoop()),
     Layer("CurrentMessage", "actors find their message", "before the actor, after what may refuse the job",
           lambda _: CurrentMessage()),
     Layer("Callbacks", "`on_success`, `on_failure`, through the outbox", "asked after Results and Retries",
