@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
 from callboard.catalogue import QueueSpec
@@ -37,6 +38,12 @@ _NUMBERS: dict[str, tuple[type[int] | tuple[type[int], type[float]], float, floa
     "result_ttl": (int, 1, MAX_DELAY_MS),
     VERSION_OPTION: (int, 1, 2**31),
 }
+
+#: What a job may say beside its payload, id and time. Middleware of one's own may have more (``job_options``).
+KNOWN_OPTIONS = frozenset({
+    *_NUMBERS, "priority", "workspace", "tags", "backoff", "notify_shutdown", "store_results",
+    "on_success", "on_failure", "on_retry_exhausted", "pipe_target", "pipe_ignore",
+})  # fmt: skip
 
 #: Options of actors that are Python objects: as text in a job they would end the worker thread that meets them.
 _OF_ACTORS = ("throws", "retry_when")
@@ -148,6 +155,19 @@ def _utf8_length(text: str) -> int:
         return len(text.encode())
     except UnicodeEncodeError:
         return sys.maxsize
+
+
+def check_names(options: Mapping[str, Any], more: Sequence[str] = ()) -> None:
+    """Refuse options that nobody knows: a misspelt one would be kept and do nothing. ``more`` are known as well.
+
+    Raises: InvalidOption, with the nearest name that there is.
+    """
+    for name in options:
+        if name not in KNOWN_OPTIONS and name not in more:
+            known = sorted({*KNOWN_OPTIONS, *more, "delay", "run_at", "id"})
+            near = get_close_matches(name, known, 1)
+            meant = f"did you mean {near[0]!r}?" if near else f"options are: {', '.join(known)}"
+            raise InvalidOption(f"no option {name!r}; {meant}")
 
 
 def check_actor_options(options: Mapping[str, Any]) -> None:

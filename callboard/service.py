@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from callboard.catalogue import Priority, QueueSpec
-from callboard.door import admit, delay_in_ms
+from callboard.door import admit, check_names, delay_in_ms
 from callboard.errors import CallboardError, UnknownActor
 from callboard.health import Health, QueueHealth
 from callboard.ids import new_id
@@ -138,6 +138,7 @@ class QueueService:
         return self.add_job(queue, actor, payload, delay=delay, **options)
 
     def _admit(self, spec: QueueSpec, job: JobSpec) -> tuple[str, NewJob]:
+        check_names(job.options, self.settings.job_options)
         published = self._registry.find(job.actor, spec.name)
         job_id = new_id() if job.id is None else job.id
         admitted = admit(

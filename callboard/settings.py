@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import json
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from callboard.catalogue import Catalogue, QueueSpec, default_queues
+from callboard.catalogue import Catalogue, QueueSpec, Thresholds, default_queues
 from callboard.store.address import parse_address
+from callboard.suggest import did_you_mean
 
 
 class Settings(BaseSettings):
@@ -32,7 +34,8 @@ class Settings(BaseSettings):
     redis_port: int = Field(6379, validation_alias=AliasChoices("redis_port", "REDIS_PORT"), ge=1, le=65535)
     redis_password: SecretStr | None = Field(None, validation_alias=AliasChoices("redis_password", "REDIS_PASSWORD"))
     prefix: str = Field("callboard", pattern=r"^[A-Za-z0-9._-]{1,32}$", description="first part of every Redis key")
-    queues: dict[str, dict[str, Any]] = Field(
+    # NoDecode: what is not JSON is said by the validator below, with the reason.
+    queues: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(
         default_factory=dict,
         description="JSON: changes to queues of the catalogue, or new ones, by name; null values are not allowed",
     )
@@ -48,6 +51,9 @@ class Settings(BaseSettings):
     attempts_kept: int = Field(20, ge=1, le=100, description="finished attempts kept with a job")
     traceback_max: int = Field(4_000, ge=0, description="characters of an attempt's traceback that are kept")
     result_max_bytes: int = Field(256 * 1024, ge=1, description="encoded size of one stored result")
+    job_options: tuple[str, ...] = Field(
+        (), description="JSON list: options of jobs that middleware of your own reads, so that producers may give them"
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="of a worker's lines on stderr; auto: console on a terminal, else JSON"
     )
@@ -71,6 +77,16 @@ class Settings(BaseSettings):
             parse_address(value.get_secret_value())
         return value
 
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"not JSON: {error}") from None
+
     @field_validator("log_format", "log_level", mode="before")
     @classmethod
     def _any_case(cls, value: Any) -> Any:
@@ -87,7 +103,10 @@ class Settings(BaseSettings):
         specs: dict[str, QueueSpec] = {} if self.only_queues else default_queues()
         for name, changes in self.queues.items():
             base = specs[name].model_dump() if name in specs else {"name": name}
-            specs[name] = QueueSpec.model_validate({**base, **changes, "name": name})
+            try:
+                specs[name] = QueueSpec.model_validate({**base, **changes, "name": name})
+            except ValidationError as error:
+                raise ValueError(f"queue {name!r}: {_first_of(error)}") from None
         if not specs:
             raise ValueError("the catalogue is empty: name at least one queue in CALLBOARD_QUEUES")
         return Catalogue(specs)
@@ -100,3 +119,13 @@ class Settings(BaseSettings):
         password = f":{quote(self.redis_password.get_secret_value(), safe='')}@" if self.redis_password else ""
         host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
         return f"redis://{password}{host}:{self.redis_port}/0"
+
+
+def _first_of(error: ValidationError) -> str:
+    """The first thing that does not fit in the description of a queue; a field that there is not, with the nearest."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    known = Thresholds.model_fields if len(first["loc"]) > 1 else QueueSpec.model_fields
+    return f"no field {where!r}{did_you_mean(str(first['loc'][-1]), known)}"

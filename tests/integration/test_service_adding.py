@@ -26,6 +26,7 @@ from callboard.service import JobSpec, PartlyAdded, QueueService
 from callboard.settings import Settings
 from callboard.store.store import open_store
 from callboard.verbs import fleet
+from tests.conftest import SettingsMaker
 from tests.support.engine import Engine
 from tests.support.redis_server import Server, redis_binary, valkey_binary
 from tests.support.snapshot import take_snapshot
@@ -108,6 +109,7 @@ REFUSALS: list[tuple[type[Exception], dict[str, Any]]] = [
     (InvalidOption, {"tags": "welcome"}),
     (InvalidOption, {"max_attempts": 0}),
     (InvalidOption, {"backoff": "linear"}),
+    (InvalidOption, {"delai": 3}),
 ]
 
 
@@ -123,6 +125,21 @@ def test_what_is_refused_adds_nothing(service: QueueService, error: type[Excepti
     with pytest.raises(error):
         service.add_jobs("emails", [JobSpec("send", {}), bad, JobSpec("send", {})])
     assert is_untouched(service, "emails"), "one bad job must keep the whole call out"
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_name(service: QueueService) -> None:
+    with pytest.raises(InvalidOption, match="no option 'delai'; did you mean 'delay'"):
+        service.add_job("emails", "send", {}, delai=3)
+    with pytest.raises(InvalidOption, match="no option 'zzz'; options are: backoff, "):
+        service.add_job("emails", "send", {}, zzz=3)
+
+
+def test_options_of_ones_own_middleware_are_named_in_the_settings(make_settings: SettingsMaker) -> None:
+    service = QueueService(make_settings(job_options=["region"]))
+    fleet.publish(service.store, {"send": {"queue": "email-notifications", "priority": 0}})
+    job = service.add_job("email-notifications", "send", {}, region="eu")
+    assert service.get_job("email-notifications", job.id).options == {"region": "eu"}
+    service.close()
 
 
 def test_an_unknown_queue_is_refused(service: QueueService) -> None:
