@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from callboard.errors import UnknownQueue
+from callboard.suggest import did_you_mean
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -148,7 +149,8 @@ class Catalogue(Mapping[str, QueueSpec]):
             return self._specs[name]
         except KeyError:
             known = ", ".join(self._specs)
-            raise UnknownQueue(f"unknown queue {name!r}; the catalogue has: {known}") from None
+            meant = did_you_mean(name, self._specs)
+            raise UnknownQueue(f"unknown queue {name!r}{meant}; the catalogue has: {known}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._specs)

@@ -63,6 +63,8 @@ def test_an_unknown_queue_is_told_with_those_that_exist() -> None:
     assert "emails" not in catalogue
     with pytest.raises(UnknownQueue, match="'emails'.*email-notifications"):
         catalogue["emails"]
+    with pytest.raises(UnknownQueue, match=r"'data-exports' \(did you mean 'data-export'\?\)"):
+        catalogue["data-exports"]
 
 
 @pytest.mark.parametrize("name", ["", "0", "1queue", "a b", "a{b}", "a:b", "é", "x" * 65, "-x"])
