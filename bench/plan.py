@@ -33,7 +33,7 @@ class Plan:
 
 
 FULL = Plan(
-    quick=False, rounds=5, jobs=80_000, dramatiq_jobs=24_000, bulk_jobs=50_000, single_jobs=10_000, pickup_jobs=400,
+    quick=False, rounds=3, jobs=80_000, dramatiq_jobs=24_000, bulk_jobs=50_000, single_jobs=10_000, pickup_jobs=400,
     memory_jobs=100_000, memory_servers=5, flat_rounds=3, flat_jobs=1_000_000, flat_small_windows=5,
     stored_jobs=1_000_000, many_jobs=100_000, bulk_backlog=900_000, webhook_jobs=2_500,
     idle_seconds=20.0, patience_seconds=240.0,
