@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     redis_port: int = Field(6379, validation_alias=AliasChoices("redis_port", "REDIS_PORT"), ge=1, le=65535)
     redis_password: SecretStr | None = Field(None, validation_alias=AliasChoices("redis_password", "REDIS_PASSWORD"))
     prefix: str = Field("callboard", pattern=r"^[A-Za-z0-9._-]{1,32}$", description="first part of every Redis key")
-    # NoDecode: what is not JSON is said by the validator below, with the reason.
+    # NoDecode here and below: `_from_json` reads it, and says why it could not.
     queues: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(
         default_factory=dict,
         description="JSON: changes to queues of the catalogue, or new ones, by name; null values are not allowed",
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     attempts_kept: int = Field(20, ge=1, le=100, description="finished attempts kept with a job")
     traceback_max: int = Field(4_000, ge=0, description="characters of an attempt's traceback that are kept")
     result_max_bytes: int = Field(256 * 1024, ge=1, description="encoded size of one stored result")
-    job_options: tuple[str, ...] = Field(
+    job_options: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="JSON list: options of jobs that middleware of your own reads, so that producers may give them"
     )
     log_format: Literal["auto", "json", "console"] = Field(
@@ -77,7 +77,7 @@ class Settings(BaseSettings):
             parse_address(value.get_secret_value())
         return value
 
-    @field_validator("queues", mode="before")
+    @field_validator("queues", "job_options", mode="before")
     @classmethod
     def _from_json(cls, value: Any) -> Any:
         if not isinstance(value, str):

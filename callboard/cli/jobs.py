@@ -22,6 +22,7 @@ from callboard.errors import JobFailed, JobNotFound, ResultMissing
 from callboard.masking import mask_secrets
 from callboard.records import JobView
 from callboard.service import QueueService
+from callboard.shown import shown_details
 from callboard.verbs.looking import MAX_PAGE
 from callboard.verbs.steering import ALL_STATES
 
@@ -63,7 +64,7 @@ def list_(queue: str, state: str, limit: int, cursor: str | None, as_json: bool)
 def show(queue: str, id: str, as_json: bool) -> None:
     """Show everything about a job: its record, attempts with tracebacks, result, progress, log. Secrets are masked."""
     with opened() as service:
-        job, told = service.masked(service.get_job(queue, id)), service.get_job_details(queue, id)
+        job, told = service.masked(service.get_job(queue, id)), shown_details(service.get_job_details(queue, id))
         result = _result_of(service, job)
     if as_json:
         print_json({**dataclasses.asdict(job), **dataclasses.asdict(told), "result": result})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 import click
 
+from callboard.cli.environment import mistyped
 from callboard.cli.plainly import plainly
 
 #: Subcommand -> (where its click command is, what it does in one line). The line is repeated here so that
@@ -41,7 +43,9 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. What Callboard itself refuses ends in ``Error: …`` and exit code 1."""
+        """Run the command. What Callboard itself refuses ends in ``Error: …`` and exit code 1 (a setting: 2)."""
+        for line in mistyped(os.environ):
+            click.echo(f"Warning: {line}", err=True)
         with plainly():
             return super().invoke(ctx)
 

@@ -39,6 +39,8 @@ def connection_pool(settings: Settings) -> ConnectionPool:
     address = parse_address(settings.url)
     options = {**_options(settings), **address.options}
     if address.kind == "one":
+        if address.url.startswith("unix:"):
+            del options["socket_keepalive"]  # TCP's alone; redis-py refuses it
         return ConnectionPool.from_url(address.url, **options)
     # The Sentinels are asked with the same TLS, and without the password of the servers.
     asking = {name: value for name, value in options.items() if name not in {"username", "password", "db"}}

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from callboard.catalogue import Catalogue, default_queues
+from callboard.cli.environment import mistyped
 from callboard.cli.main import COMMANDS, main
 from callboard.cli.queues import _table
 from callboard.verbs.looking import QueueStats
@@ -45,29 +46,61 @@ def test_redis_away_is_one_line_without_a_traceback() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    ("url", "place"),
     [
-        ("REDIS_PORT", "99999"),
-        ("CALLBOARD_PREFIX", "a b"),
-        ("CALLBOARD_BEAT_MS", "soon"),
-        ("CALLBOARD_QUEUES", '{"a b": {}}'),
-        ("CALLBOARD_QUEUES", '{"maintenance": {"weight": 0}}'),
+        ("redis://user:s3cret@127.0.0.1:1/0", "127.0.0.1:1"),
+        ("redis+sentinel://user:s3cret@127.0.0.1:1/mymaster", "mymaster of the Sentinels 127.0.0.1:1"),
+        ("redis+cluster://user:s3cret@127.0.0.1:1", "the Cluster of 127.0.0.1:1"),
+        ("unix://user:s3cret@/nowhere/redis.sock", "/nowhere/redis.sock"),
     ],
 )
-def test_a_bad_setting_is_called_by_its_variable(variable: str, value: str) -> None:
+def test_redis_away_says_where_it_was_looked_for_and_what_helps(url: str, place: str) -> None:
+    said = call("queues", REDIS_URL=url).output
+
+    assert place in said
+    assert "s3cret" not in said
+    assert "Set REDIS_URL, or start one with `callboard up`" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("REDIS_PORT", "99999", "Input should be less than"),
+        ("CALLBOARD_PREFIX", "a b", "String should match"),
+        ("CALLBOARD_BEAT_MS", "soon", "Input should be a valid integer"),
+        ("CALLBOARD_QUEUES", '{"a b": {}}', "queue 'a b': name: a queue name is"),
+        ("CALLBOARD_QUEUES", '{"maintenance": {"weight": 0}}', "queue 'maintenance': weight: Input should be"),
+        ("CALLBOARD_QUEUES", "{data", "not JSON: Expecting property name"),
+        ("CALLBOARD_QUEUES", '{"maintenance": {"max_attemps": 3}}',
+         "queue 'maintenance': no field 'max_attemps' (did you mean 'max_attempts'?)"),
+        ("CALLBOARD_QUEUES", '{"maintenance": {"thresholds": {"faild": 3}}}',
+         "queue 'maintenance': no field 'thresholds.faild' (did you mean 'failed'?)"),
+    ],
+)  # fmt: skip
+def test_a_bad_setting_is_called_by_its_variable(variable: str, value: str, said: str) -> None:
     result = call("queues", **{"REDIS_URL": "", variable: value})
 
-    assert result.exit_code == 1
-    assert result.output.startswith(f"Error: {variable}: ")
-
-
-def test_a_setting_that_is_not_json_is_called_by_its_name() -> None:
-    result = call("queues", REDIS_URL="", CALLBOARD_QUEUES="{")
-
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: ")
-    assert "queues" in result.output
+    assert result.exit_code == 2
+    assert result.output.startswith(f"Error: {variable}: {said}"), result.output
     assert result.output.count("\n") == 1
+
+
+def test_a_variable_that_is_like_a_setting_but_none_is_warned_of_once() -> None:
+    result = call("queues", REDIS_URL="redis://127.0.0.1:1/0", CALLBOARD_PREFX="x")
+
+    assert result.stderr.splitlines()[0] == (
+        "Warning: there is no setting CALLBOARD_PREFX; did you mean CALLBOARD_PREFIX?"
+    )
+    assert result.stderr.count("Warning") == 1
+
+
+def test_variables_of_others_are_not_warned_of() -> None:
+    others = {
+        "CALLBOARD_SMTP_PORT": "25", "CALLBOARD_WEBHOOK_PORTS": "443", "CALLBOARD_WORKER_SLOT": "0",
+        "CALLBOARD_REDIS_PORT": "tcp://10.0.0.1:6379", "CALLBOARD_OF_THE_TEAM": "1", "CALLBOARD_PREFIX": "p",
+    }  # fmt: skip
+
+    assert list(mistyped(others)) == []
 
 
 def stats(queue: str, *, waiting: int = 0, cancelled: int = 0, paused: str = "", age_s: float = 0.0) -> QueueStats:
