@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,10 +13,10 @@ from callboard.door import admit, check_names, delay_in_ms
 from callboard.errors import CallboardError, UnknownActor
 from callboard.health import Health, QueueHealth
 from callboard.ids import new_id
-from callboard.masking import mask_payload, mask_secrets
 from callboard.records import JobView
 from callboard.registry import ActorRegistry
 from callboard.settings import Settings
+from callboard.shown import shown_job
 from callboard.store.store import Store, open_store
 from callboard.verbs import bulk, fleet, health, looking, reports, steering, telling
 from callboard.verbs.add import ADDED, MAX_BATCH_BYTES, MAX_BATCH_JOBS, NewJob, add
@@ -159,7 +159,7 @@ class QueueService:
 
     def masked(self, job: JobView) -> JobView:
         """``job`` as it may be shown: without the secrets of its payload, as the schema that its actor published and
-        the names of the fields say (:mod:`callboard.masking`).
+        the names of the fields say, and of its texts (:mod:`callboard.masking`).
 
         Raises: StoreUnavailable.
         """
@@ -167,10 +167,7 @@ class QueueService:
             schema = self._registry.find(job.actor, job.queue).schema
         except UnknownActor:
             schema = None
-        return replace(
-            job, payload=mask_payload(job.payload, schema), args=tuple(mask_secrets(job.args)),
-            options=mask_secrets(job.options),
-        )  # fmt: skip
+        return shown_job(job, schema)
 
     def get_result(self, queue: str, job_id: str, timeout: float | None = None) -> Any:
         """What a job returned; waits up to ``timeout`` seconds for one that has not ended.

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from callboard.cli.main import main
 from callboard.verbs.fleet import publish
-from callboard.verbs.telling import Holder, tell_line, tell_progress
+from callboard.verbs.telling import Holder, tell_checkpoint, tell_line, tell_progress
 from tests.support.engine import Engine
 from tests.support.steering import HOUR, Desk, payload
 
@@ -97,6 +97,30 @@ def test_secrets_of_a_payload_are_shown_nowhere_and_kept_for_the_worker(desk: De
     shown = read(call("jobs", "show", "q", job_id, "--json"))["payload"]
     assert shown == {"user": "ada", "pin": "***", "headers": {"Authorization": "***"}, "url": "redis://:***@h"}
     assert desk.service.get_job("q", job_id).payload == {"user": "ada", **secrets}
+
+
+def test_secrets_in_what_a_job_said_are_shown_nowhere_and_other_text_as_it_is(desk: Desk, call: Call) -> None:
+    store, url, shown = desk.service.store, "ftp://ada:hunter2@h/a=b?c=d", "ftp://ada:***@h/a=b?c=d"
+    desk.engine.add("a", payload=payload("work"))
+    desk.worker.fetch()
+    holder = Holder("q", "a", desk.worker.name, desk.worker.held["a"])
+    tell_line(store, holder, f"from {url}")
+    tell_progress(store, holder, {"at": url, "token": "hunter2", "done": 1})
+    tell_checkpoint(store, holder, "step", {"password": "hunter2", "n": 2})
+    tell_checkpoint(store, holder, "api_key", "hunter2")
+    desk.worker.finish("a", "f", reason=f"no {url}", error=("Broken", f"not {url}", f"Traceback:\n  get({url!r})"))
+    for command in (("show", "q", "a"), ("list", "q"), ("find", "q")):
+        for options in ((), ("--json",)):
+            text = ok(call("jobs", *command, *options))
+            assert "hunter2" not in text, command
+            assert f"no {shown}" in text, "the rest of the reason is shown as it is"
+    found = read(call("jobs", "show", "q", "a", "--json"))
+    (attempt,) = found["attempts"]
+    assert attempt["error_message"] == f"not {shown}"
+    assert attempt["traceback"] == f"Traceback:\n  get({shown!r})"
+    assert found["log"][0][1] == f"from {shown}"
+    assert found["progress"] == {"at": shown, "token": "***", "done": 1}
+    assert found["checkpoints"] == {"step": {"password": "***", "n": 2}, "api_key": "***"}
 
 
 def test_show_has_the_result_cut_on_a_terminal_and_whole_as_json(desk: Desk, call: Call) -> None:
