@@ -109,6 +109,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=other))
 
 
+def counted(n: int, one: str, more: str = "") -> str:
+    """``n`` with its noun: ``1 job``, ``2 jobs``; ``more`` when the plural takes more than an s."""
+    return f"{n:,} {one if n == 1 else more or f'{one}s'}"
+
+
 def printable(text: str) -> str:
     """``text`` without what a terminal would obey: payloads and errors come from anywhere."""
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from math import inf
 from time import monotonic
 
-from callboard.cli.tree import Tree, TreeOptions, explain
+from callboard.cli.application import module_of
+from callboard.cli.tree import IMPORT_FAILED, Tree, TreeOptions, explain
 from callboard.worker.exits import RECYCLED
 
 
@@ -156,7 +157,7 @@ class Supervisor:
     def reload(self) -> None:
         """Replace the trees one at a time, so that the others keep working."""
         if not self._stopping:
-            self._say(f"restarting {len(self._slots)} worker process(es), one at a time")
+            self._say(f"restarting the worker processes ({len(self._slots)}), one at a time")
             self._rolling = deque(self._slots)
             for slot in self._slots:
                 slot.outdated = True
@@ -205,7 +206,9 @@ class Supervisor:
         slot.start_at = now + wait
         said = f"worker {slot.index} (pid {slot.tree.pid}) ended after {lived:.1f} s: {explain(exit_code)}"
         if not self._settled_once and all(other.failures >= timing.give_up_after for other in self._slots):
-            self._say(f"{said}; giving up after {slot.failures} starts: {self._options.app} does not run")
+            app = self._options.app
+            see = f"; python -c 'import {module_of(app)}' shows why" if exit_code == IMPORT_FAILED else ""
+            self._say(f"{said}; giving up after {slot.failures} starts: {app} does not run{see}")
             self._exit_code = exit_code if exit_code > 0 else 1
             self.stop()
             return

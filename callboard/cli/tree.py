@@ -18,10 +18,13 @@ from dataclasses import dataclass
 from callboard.cli import tether
 from callboard.worker.exits import FORMAT
 
+#: The Dramatiq CLI's exit code (RET_IMPORT in dramatiq/cli.py) when the application cannot be imported.
+IMPORT_FAILED = 2
+
 #: Exit codes of the Dramatiq CLI (dramatiq/cli.py, RET_*) and ours.
 _MEANINGS = {
     1: "the worker process was killed or raised while it started",
-    2: "the application could not be imported",
+    IMPORT_FAILED: "the application could not be imported",
     3: "the broker could not be reached",
     FORMAT: "the data in Redis is of another format version",
 }
@@ -43,9 +46,9 @@ class TreeOptions:
     output: int | None = None
 
     def command(self) -> list[str]:
-        """The Dramatiq command line of one tree."""
-        command = [sys.executable, "-m", "dramatiq", self.app, "--processes", "1", "--threads", str(self.threads)]
-        command += ["--worker-shutdown-timeout", str(round(self.grace_s * 1000))]
+        """The command line of one tree: Dramatiq's (see ``leader``)."""
+        command = [sys.executable, "-m", "callboard.cli.leader", self.app, "--processes", "1"]
+        command += ["--threads", str(self.threads), "--worker-shutdown-timeout", str(round(self.grace_s * 1000))]
         if self.queues:
             command += ["--queues", *self.queues]
         return command

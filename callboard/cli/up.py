@@ -10,11 +10,20 @@ from time import monotonic
 
 import click
 
+from callboard.cli.common import counted
 from callboard.cli.embedded import EmbeddedServer
 from callboard.cli.signals import SignalInbox
 from callboard.cli.supervisor import Supervisor
 from callboard.cli.tree import TreeOptions
-from callboard.cli.worker import app_option, grace_option, processes_option, say, threads_option
+from callboard.cli.worker import (
+    app_option,
+    check_start,
+    grace_option,
+    processes_option,
+    say,
+    tell_of_redis,
+    threads_option,
+)
 
 #: How long the embedded server may take to flush its file and end (in seconds).
 SERVER_GRACE_S = 15.0
@@ -140,10 +149,13 @@ def up(data_dir: Path, redis_port: int | None, app: str, processes: int, threads
     Redis is an embedded Valkey with an append-only file on 127.0.0.1, unless REDIS_URL or REDIS_HOST is set.
     Ctrl-C lets running jobs finish and ends everything, a second one does not wait for them.
     """
+    settings = check_start(app)
     server = None
     if not (os.environ.get("REDIS_URL") or os.environ.get("REDIS_HOST")):
         server = EmbeddedServer(data_dir, redis_port)
         os.environ["REDIS_URL"] = server.url  # for the workers, which inherit it
+    else:
+        tell_of_redis(settings)
     supervisor = Supervisor(TreeOptions(app, threads, (), grace), processes, say)
     system = System(server, supervisor, lambda: click.echo(_welcome(server, app, processes, threads)))
     with SignalInbox() as inbox:
@@ -161,7 +173,7 @@ def _welcome(server: EmbeddedServer | None, app: str, processes: int, threads: i
     where = f"embedded Valkey on {server.url}, data in {server.data_dir}" if server else "the one of your environment"
     lines = [
         f"Redis    {where}",
-        f"Workers  {processes} process(es) with {threads} threads each, application {app}",
+        f"Workers  {counted(processes, 'process', 'processes')} of {counted(threads, 'thread')}, application {app}",
         "",
         "In another terminal:",
     ]

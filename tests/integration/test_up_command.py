@@ -175,8 +175,10 @@ def test_a_redis_of_ones_own_is_used_instead(tmp_path: Path) -> None:
     assert not up.data.exists()
 
 
-def test_an_application_that_does_not_run_ends_it_all(tmp_path: Path) -> None:
-    command = callboard("up", "--app", "no_such_module", "--processes", "1", "--data-dir", str(tmp_path / "data"))
+def test_an_application_that_does_not_run_ends_it_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_app.py").write_text("import no_such_module\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    command = callboard("up", "--app", "broken_app", "--processes", "1", "--data-dir", str(tmp_path / "data"))
     with Running(command, tmp_path / "log") as process:
         assert process.exit_code() == 2
-    assert "giving up after 3 starts: no_such_module does not run" in process.output
+    assert "giving up after 3 starts: broken_app does not run" in process.output

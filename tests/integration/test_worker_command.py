@@ -154,12 +154,51 @@ def test_hup_replaces_the_first_process_before_it_touches_the_second(notes: Note
         assert supervisor.exit_code() == 0
 
 
-def test_an_application_that_cannot_be_imported_is_named_and_ends_it(tmp_path: Path) -> None:
-    command = callboard("worker", "--app", "no_such_module", "--processes", "2")
+@pytest.mark.parametrize(
+    ("arguments", "env", "said"),
+    [
+        (("worker", "--app", "no_such_module"), {}, "--app no_such_module: there is no module 'no_such_module' in "),
+        (("up", "--app", "no_such_module"), {}, "--app no_such_module: there is no module 'no_such_module' in "),
+        (("worker", "--app", "tests.support.nope:broker"), {}, "there is no module 'tests.support.nope' in "),
+        (("worker", "-Q", "nope"), {}, "--queues: unknown queue 'nope'; the catalogue has: post-publishing, "),
+        (("worker", "-Q", "data-exports"), {}, "unknown queue 'data-exports' (did you mean 'data-export'?)"),
+        (("worker",), {"CALLBOARD_LOG_LEVEL": "loud"}, "Error: CALLBOARD_LOG_LEVEL: Input should be 'debug', 'info', "),
+        (("up",), {"CALLBOARD_LOG_LEVEL": "loud"}, "Error: CALLBOARD_LOG_LEVEL: Input should be 'debug', 'info', "),
+    ],
+)
+def test_what_would_fail_in_every_process_is_said_before_one_is_started(
+    tmp_path: Path, arguments: tuple[str, ...], env: dict[str, str], said: str
+) -> None:
+    with Running(callboard(*arguments), tmp_path / "log", env) as supervisor:
+        assert supervisor.exit_code() == 2
+    assert said in supervisor.output
+    assert "started" not in supervisor.output
+    assert "Traceback" not in supervisor.output
+
+
+def test_an_application_that_cannot_be_imported_ends_it_and_says_how_to_see_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_app.py").write_text("import no_such_module\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    command = callboard("worker", "--app", "broken_app", "--processes", "2")
     with Running(command, tmp_path / "log") as supervisor:
         assert supervisor.exit_code() == 2
     assert "No module named 'no_such_module'" in supervisor.output
-    assert "the application could not be imported; giving up after 3 starts: no_such_module" in supervisor.output
+    assert supervisor.output.rstrip().endswith(
+        "giving up after 3 starts: broken_app does not run; python -c 'import broken_app' shows why"
+    )
+
+
+def test_a_redis_that_is_away_is_said_once_and_waited_for(notes: Notes) -> None:
+    with run(notes, "--processes", "1", REDIS_URL="redis://user:s3cret@127.0.0.1:1/0") as supervisor:
+        notes.wait_for_ready(1)
+        supervisor.send(signal.SIGTERM)
+        assert supervisor.exit_code() == 0
+    (line,) = [line for line in supervisor.output.splitlines() if "Redis" in line]
+    assert "127.0.0.1:1" in line
+    assert "the workers wait for it" in line
+    assert "s3cret" not in supervisor.output
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")

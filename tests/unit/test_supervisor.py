@@ -138,7 +138,8 @@ def test_it_gives_up_when_no_slot_ever_settles(stage: Stage) -> None:
     assert stage.supervisor.finished
     assert stage.supervisor.exit_code == 2
     assert stage.lines[-1].endswith(
-        "exit code 2: the application could not be imported; giving up after 3 starts: app does not run"
+        "exit code 2: the application could not be imported; giving up after 3 starts: app does not run; "
+        "python -c 'import app' shows why"
     )
     assert len(stage.started) == 6
 
@@ -293,5 +294,5 @@ def test_the_command_line_of_a_tree() -> None:
     command = TreeOptions("actors", threads=4, queues=("a", "b"), grace_s=1.5).command()
 
     assert " ".join(command[2:]) == (
-        "dramatiq actors --processes 1 --threads 4 --worker-shutdown-timeout 1500 --queues a b"
+        "callboard.cli.leader actors --processes 1 --threads 4 --worker-shutdown-timeout 1500 --queues a b"
     )
