@@ -126,9 +126,14 @@ class CallboardBroker(Broker):
         actor.fn = guard(actor.fn, self.runtime.interrupter, self.runtime.current_job, self._speaker)
         super().declare_actor(actor)
 
-    def _version_of_running(self) -> int | None:
+    def _version_of_running(self, actor: str) -> int | None:
+        """The version of the payload of the job that this thread now starts; None when ``actor`` is called otherwise,
+        such as plainly by another actor or by itself."""
         job = self.runtime.current_job()
-        return None if job is None else job.options.get(VERSION_OPTION, 1)
+        if job is None or not job.guarded or job.payload_read or job.actor_name != actor:
+            return None
+        job.payload_read = True
+        return int(job.options.get(VERSION_OPTION, 1))
 
     def published_actors(self) -> dict[str, dict[str, Any]]:
         """What producers may know of this broker's actors, by name: queue, priority, options, and what each takes."""

@@ -130,18 +130,19 @@ def contract_of(actor: str, options: Mapping[str, Any]) -> Contract | None:
 
 
 def taking(
-    fn: Callable[..., Any], contract: Contract, version_of_running: Callable[[], int | None]
+    fn: Callable[..., Any], contract: Contract, version_of_running: Callable[[str], int | None]
 ) -> Callable[..., Any]:
     """``fn``, which takes a model, as a function of the payload's fields. Called directly, it takes a model as well.
 
-    ``version_of_running`` gives the version of the payload of the job that this thread runs; None: it runs none.
+    ``version_of_running``, given the actor, says in which version its payload is when the call is a job's start; None
+    when it is a plain call, whose caller knows the present version.
     """
 
     @functools.wraps(fn)
     def taken(*args: Any, **payload: Any) -> Any:
         if len(args) == 1 and not payload and isinstance(args[0], contract.model):
             return fn(args[0])
-        version = version_of_running()
+        version = version_of_running(contract.actor)
         return fn(contract.read(args, payload, contract.version if version is None else version))
 
     return taken

@@ -50,12 +50,17 @@ class Job(MessageProxy):
     duration = 0
     ended = False
     #: Interrupts: how long the actor may run (ms) and until when (monotonic seconds), whether it wants to hear of a
-    #: shutdown, whether its call is guarded, and whether it was interrupted.
+    #: shutdown, whether its call is guarded, whether it was interrupted; how many blocks hold interrupts back, and what
+    #: came due within them.
     time_limit_ms: float = 0.0
     notify_shutdown = False
     guarded = False
+    #: Its payload was read: what the actor calls from here on are other payloads.
+    payload_read = False
     deadline = 0.0
     interrupted = False
+    held_back = 0
+    due: type[BaseException] | None = None
     #: Why the stored message cannot be decoded ('' if it can).
     unreadable = ""
     #: The actor has returned: what is enqueued on its thread now belongs to the finish.

@@ -109,3 +109,29 @@ def test_a_newer_payload_waits_and_costs_no_attempt(make_app: AppMaker) -> None:
     assert [attempt.outcome for attempt in view.attempts] == ["deferred"]
     assert view.attempts_made == 0
     assert "waits for a newer worker" in view.attempts[0].error_message
+
+
+def test_a_plain_call_of_another_actor_has_that_actors_version(app: App) -> None:
+    def upgrade(payload: dict[str, Any], version: int) -> dict[str, Any]:
+        return {"first": f"of version {version}: {payload['first']}"}
+
+    def says(named: Any) -> None:
+        app.say(named.first)
+
+    old = app.actor(says, actor_name="old", payload=Named)
+    new = app.actor(says, actor_name="new", payload=Named, payload_version=2, upgrade=upgrade)
+
+    def calls_both(named: Any) -> None:
+        old(first=named.first)
+        new(first=named.first)
+        if named.last:
+            callers[1](first="again")
+
+    callers = [
+        app.actor(calls_both, actor_name=f"caller{version}", payload=Named, payload_version=version)
+        for version in (1, 2)
+    ]
+    app.start()
+    assert app.ended(callers[0].send(first="Ada")).state == "completed"
+    assert app.ended(callers[1].send(first="Grace", last="Hopper")).state == "completed"
+    assert app.said == ["Ada", "Ada", "Grace", "Grace", "again", "again"]

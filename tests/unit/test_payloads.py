@@ -116,7 +116,7 @@ def test_what_only_the_model_knows_is_found_in_the_worker() -> None:
 
 
 def test_the_function_gets_the_model() -> None:
-    fn = taking(lambda order: order, CONTRACT, lambda: None)
+    fn = taking(lambda order: order, CONTRACT, lambda _: None)
     assert fn(**GOOD).items[0].name == "a"
     assert fn(Order(**GOOD)) == fn(**GOOD)
 
@@ -126,7 +126,7 @@ def test_an_older_payload_is_upgraded() -> None:
         return {"items": [{"name": payload["name"]}]} if version == 1 else payload
 
     contract = Contract("make", Order, 2, upgrade)
-    fn = taking(lambda order: order, contract, lambda: 1)
+    fn = taking(lambda order: order, contract, lambda _: 1)
     assert fn(name="old").items[0].name == "old"
     with pytest.raises(PayloadUnfit, match="version 1 cannot be upgraded to 2: KeyError"):
         fn(title="old")
