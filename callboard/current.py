@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, overload
 
@@ -40,11 +41,15 @@ class CurrentJob:
     attempt is over), and ``StoreUnavailable`` when Redis does not answer.
     """
 
-    __slots__ = ("_job", "_kept", "_speaker")
+    __slots__ = ("_held_back", "_job", "_kept", "_speaker")
 
-    def __init__(self, job: Job, speaker: Speaker) -> None:
+    def __init__(
+        self, job: Job, speaker: Speaker, held_back: Callable[[Job], AbstractContextManager[None]] | None = None
+    ) -> None:
+        """``held_back``: what keeps interrupts from the attempt of a job; None where there are none."""
         self._job = job
         self._speaker = speaker
+        self._held_back = held_back
         self._kept: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
@@ -136,6 +141,14 @@ class CurrentJob:
         if self._kept is None:
             self._kept = self._speaker.checkpoints(self._job)
         return copy.deepcopy(self._kept.get(name))
+
+    def uninterrupted(self) -> AbstractContextManager[None]:
+        """A block in which nothing is raised into the actor from outside: no time limit, cancel, lost lease, shutdown.
+
+        For code that must not be left half-way, such as a library that takes locks of its own, and that keeps a
+        deadline of its own: the time limit cannot end it. What came due meanwhile is raised at the end of the block.
+        """
+        return nullcontext() if self._held_back is None else self._held_back(self._job)
 
     def defer(self, seconds: float, reason: str = "") -> NoReturn:
         """End this attempt now and run the job again in ``seconds``; costs no attempt.

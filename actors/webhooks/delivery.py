@@ -59,7 +59,8 @@ def deliver(
     answer: Answer | None = None
     failure: WebhookRetryable | PermanentError | None = None
     try:
-        answer = sender.post(endpoint.url, headers, body)
+        with job.uninterrupted():
+            answer = sender.post(endpoint.url, headers, body)
     except (WebhookRetryable, AddressBlocked) as error:
         failure = error
         told = f"no answer in {int((time.monotonic() - began) * 1000)} ms: {error}"

@@ -76,6 +76,9 @@ class Sender:
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send ``body`` to ``url``.
 
+        Must not be interrupted from outside (``CurrentJob.uninterrupted``): the pool's lock is written in Python, and
+        an exception between taking and giving it back leaves it locked for all threads. The timeout ends every call.
+
         Raises: EndpointTimedOut, EndpointUnreachable; AddressBlocked. Their messages say the host and not the URL,
         which may hold a key.
         """

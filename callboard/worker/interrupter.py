@@ -4,6 +4,9 @@ An attempt is armed right before its actor is called and disarmed right after it
 that an exception can only surface inside the guarded call. Firing and disarming happen under one lock: once disarmed,
 nothing is pending and nothing can be fired at the attempt, so no middleware hook ever sees a late interrupt.
 
+An actor may hold interrupts back for a while (:meth:`Interrupter.held_back`): what comes due meanwhile is noted in the
+job, under the same lock, and raised when the actor lets go.
+
 Python delivers such an exception between two bytecodes of the thread: a call into native code is not interrupted before
 it returns.
 """
@@ -14,7 +17,8 @@ import ctypes
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
@@ -86,13 +90,55 @@ class Interrupter:
 
     def _interrupt(self, job: Job, exception: type[BaseException]) -> None:
         with self._lock:
-            for thread, armed in self._armed.items():
-                if armed is job:
-                    self._fire(thread, armed, exception)
+            self._fire_at(job, exception)
+
+    @contextmanager
+    def held_back(self, job: Job) -> Iterator[None]:
+        """Nothing is raised into the attempt of ``job`` within. What came due meanwhile, the first of it, is raised at
+        the end: here, or into the thread of the attempt when this is a coroutine's. Blocks may be nested.
+
+        What was fired before surfaces before the block begins.
+        """
+        holding = False
+        try:
+            with self._lock:
+                job.held_back += 1
+                holding = True
+            _let_surface()
+            yield
+        finally:
+            # Without the hold the block never began, and an interrupt is on its way already.
+            if holding:
+                self._let_go(job)
+
+    def _let_go(self, job: Job) -> None:
+        with self._lock:
+            job.held_back -= 1
+            due = job.due
+            if due is None or job.held_back:
+                return
+            job.due = None
+            here = self._armed.get(threading.get_ident()) is job
+            if here:
+                job.interrupted = True
+            else:
+                self._fire_at(job, due)
+        if here:
+            raise due
+
+    def _fire_at(self, job: Job, exception: type[BaseException]) -> None:
+        """Call with the lock held."""
+        for thread, armed in self._armed.items():
+            if armed is job:
+                self._fire(thread, armed, exception)
 
     def _fire(self, thread: int, job: Job, exception: type[BaseException]) -> None:
         """Call with the lock held. An attempt is interrupted once: an actor may be busy with its clean-up already."""
-        if not job.interrupted:
+        if job.interrupted:
+            return
+        if job.held_back:
+            job.due = job.due or exception
+        else:
             job.interrupted = True
             _set_async_exc(ctypes.c_ulong(thread), ctypes.py_object(exception))
 
@@ -103,6 +149,10 @@ class Interrupter:
                 for thread, job in self._armed.items():
                     if now >= job.deadline:
                         self._fire(thread, job, TimeLimitExceeded)
+
+
+def _let_surface() -> None:
+    """Python raises what is pending in a thread when it enters a function, so at the latest here."""
 
 
 def guard(
@@ -120,7 +170,7 @@ def guard(
         if job is None or job.started == 0.0 or job.committing or job.guarded:
             return fn(*args, **kwargs)
         job.guarded = True
-        set_current(CurrentJob(job, speaker))
+        set_current(CurrentJob(job, speaker, interrupter.held_back))
         interrupter.arm(job)
         try:
             result = fn(*args, **kwargs)
