@@ -17,6 +17,10 @@ FORMAT = 1
 #: Records of workers silent for longer than this are dropped (ms).
 FORGET_AFTER_MS = 10 * 60 * 1000
 
+#: A published actor that no worker has said for this long may be replaced by one with a lower payload version (ms).
+#: Workers say theirs every ten beats, which may be 100 s apart.
+SAID_FOR_MS = 5 * 60 * 1000
+
 
 @dataclass(slots=True)
 class WorkerRecord:
@@ -68,15 +72,21 @@ def workers_seen(reply: Any) -> tuple[int, list[WorkerRecord]]:
     return now, sorted(found, key=lambda r: (r.host, r.slot, r.pid))
 
 
-def publish(store: Store, actors: Mapping[str, Mapping[str, Any]]) -> None:
+def publish(
+    store: Store, actors: Mapping[str, Mapping[str, Any]], *, again: bool = False, said_for_ms: int = SAID_FOR_MS
+) -> None:
     """Publish actors by name: their queue and options, which producers check against.
+
+    An actor of which workers have published a higher ``payload_version`` within ``said_for_ms`` stays as it is; with
+    ``again`` (this process said it before) one of the same version does as well.
 
     Raises: FormatMismatch when Redis holds data of another format version; nothing was changed then.
     """
-    flat: list[str] = []
+    flat: list[str | int] = []
     for name, described in actors.items():
-        flat += [name, json.dumps(described, separators=(",", ":"), sort_keys=True)]
-    _check_format(store.call("publish", "", (FORMAT, *flat)))
+        told = json.dumps(described, separators=(",", ":"), sort_keys=True)
+        flat += [name, described.get("payload_version", 0), told]
+    _check_format(store.call("publish", "", (FORMAT, said_for_ms, int(again), *flat)))
 
 
 def _check_format(found: int) -> None:

@@ -23,7 +23,8 @@ from callboard.verbs.leases import Swept, sweep_call, swept
 
 logger = logging.getLogger("callboard.housekeeper")
 
-#: Once in so many beats the process looks whether its record is still there, and for long-gone workers.
+#: Once in so many beats the process looks whether its record is still there, and for long-gone workers, and says again
+#: which actors it can run.
 _LOOK_EVERY = 10
 
 #: Sweeps in a row while a queue has more to do: between them the process beats.
@@ -112,9 +113,10 @@ class Housekeeper:
             os.kill(os.getpid(), signal.SIGTERM)
         record = self._describe()
         now = (record.busy,)
-        if self._told is None:
-            fleet.publish(self._store, self._actors)
-        missing = fleet.beat(self._store, record, changed=now != self._told, look=self._beats % _LOOK_EVERY == 0)
+        look = self._beats % _LOOK_EVERY == 0
+        if look or self._told is None:
+            fleet.publish(self._store, self._actors, again=self._told is not None)
+        missing = fleet.beat(self._store, record, changed=now != self._told, look=look)
         self._told = None if missing else now
         self._beats += 1
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from callboard import QueueService
 from callboard.errors import PayloadInvalid
 from callboard.service import JobSpec
+from callboard.store.store import Store
+from callboard.verbs import fleet
 from tests.integration.conftest import AppMaker
 from tests.support.app import App
 from tests.support.wait import wait_until
@@ -135,3 +137,51 @@ def test_a_plain_call_of_another_actor_has_that_actors_version(app: App) -> None
     assert app.ended(callers[0].send(first="Ada")).state == "completed"
     assert app.ended(callers[1].send(first="Grace", last="Hopper")).state == "completed"
     assert app.said == ["Ada", "Ada", "Grace", "Grace", "again", "again"]
+
+
+def entry(version: int, queue: str = "one") -> dict[str, dict[str, Any]]:
+    described = {"queue": queue, "priority": 0, "schema": {"required": [], "n": 0.1}, "payload_version": version}
+    return {"a": described if version else {"queue": queue, "priority": 0}}
+
+
+def said(store: Store) -> dict[str, Any]:
+    told = fleet.actors(store)["a"]
+    assert told.pop("said_ms") > 0
+    return told
+
+
+def test_an_old_worker_that_restarts_does_not_replace_what_new_ones_take(store: Store) -> None:
+    fleet.publish(store, entry(2))
+    for older in (1, 0):
+        fleet.publish(store, entry(older))
+        assert said(store) == entry(2)["a"]
+    fleet.publish(store, entry(3))
+    assert said(store) == entry(3)["a"]
+
+
+def test_a_version_that_nobody_says_any_more_gives_way_to_a_lower_one(store: Store) -> None:
+    fleet.publish(store, entry(2))
+    fleet.publish(store, entry(1), again=True, said_for_ms=0)
+    assert said(store) == entry(1)["a"]
+
+
+def test_what_is_said_again_keeps_the_version_but_not_a_newer_schema_away(store: Store) -> None:
+    fleet.publish(store, entry(2, "new"))
+    before = fleet.actors(store)["a"]["said_ms"]
+    fleet.publish(store, entry(2, "old"), again=True)
+    assert said(store) == entry(2, "new")["a"], "an older worker of the same version put its own back"
+    wait_until(lambda: store.call("workers", "")[0] > before + 200, 5, "the server's clock to move on")
+    fleet.publish(store, entry(2, "old"), again=True, said_for_ms=800)
+    assert fleet.actors(store)["a"]["said_ms"] > before, "the version is said, so that it does not give way"
+    assert said(store) == entry(2, "new")["a"]
+
+
+def test_a_worker_says_its_actors_again_as_long_as_it_lives(make_app: AppMaker) -> None:
+    app = make_app(beat_ms=50)
+    greeting(app, payload_version=2)
+    app.start()
+    store = app.broker.store
+    wait_until(lambda: "greets" in fleet.actors(store), 10, "the actor to be published")
+    lower = {"greets": {"queue": "one", "priority": 0}}
+    fleet.publish(store, lower, said_for_ms=0)
+    wait_until(lambda: fleet.actors(store)["greets"].get("payload_version") == 2, 10, "the worker to say it again")
