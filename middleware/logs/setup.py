@@ -15,6 +15,7 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
 from middleware.logs.console import Console
 from middleware.logs.fields import line_fields, timestamp
+from middleware.logs.messages import without_arguments
 from middleware.logs.writer import LineWriter
 
 
@@ -51,8 +52,11 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Make the line and hand it over. One that cannot be made is reported in its place."""
+        shown = without_arguments(record)
+        if shown is None:
+            return
         try:
-            line = self.format(record)
+            line = self.format(shown)
         except Exception as error:  # noqa: BLE001  # a line must not cost the job
             line = _json({
                 "timestamp": timestamp(record.created), "level": "error", "event": "a log line could not be made",

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +146,22 @@ def test_a_job_that_is_interrupted_while_it_logs_stops_nobody_from_logging(writt
         attempts = [line for line in written.of(job) if line["event"] == "attempt"]
         assert [line["error"] for line in attempts] == ["TimeLimitExceeded"]
     assert [line["event"] for line in written.of(written.last)] == ["by structlog", "by logging", "attempt"]
+
+
+def test_at_level_debug_no_line_has_a_value_of_a_payload(valkey_server: Server, tmp_path: Path) -> None:
+    path, service = tmp_path / "stderr", a_service(valkey_server)
+    with path.open("wb") as file, worker(service, file.fileno(), CALLBOARD_LOG_LEVEL="debug"):
+        jobs = [run(service, "talk", password="hunter2"), run(service, "hear", word="hunter2")]
+        service.add_job("work", "hear", {"word": "hunter2", "skip": True})
+        wait_until(lambda: "Rate limit exceeded in message hear(" in path.read_text(encoding="utf-8"), 20, "that line")
+    service.close()
+    text = path.read_text(encoding="utf-8")
+    for job in jobs:
+        received = [line for line in text.splitlines() if "Received message" in line and job in line]
+        assert len(received) == 1, "what else Dramatiq says is there"
+    assert '"level":"debug"' in text
+    leaks = [line for line in text.splitlines() if "hunter2" in line]
+    assert not leaks, leaks
 
 
 def test_on_a_terminal_lines_are_for_people(valkey_server: Server) -> None:

@@ -29,6 +29,13 @@ def talk(password: str = "") -> None:
 
 
 @dramatiq.actor(queue_name="work")
+def hear(word: str, skip: bool = False) -> None:
+    """Gets something to itself; raises in the way that Dramatiq logs with the whole message, if asked."""
+    if skip:
+        raise dramatiq.RateLimitExceeded("not now")
+
+
+@dramatiq.actor(queue_name="work")
 async def talk_async() -> None:
     """Logs in a coroutine."""
     log.info("in a coroutine")
