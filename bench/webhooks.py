@@ -61,6 +61,6 @@ def _add(context: Context, url: str, allow: str, jobs: int) -> None:
         endpoint = registry.create(workspace="acme", url=url, events=["post.*"])
         data = {"post": "01J", "text": "The callboard is up. " * 8}
         payload = {"endpoint": endpoint.id, "event": "post.published", "data": data}
-        service.add_jobs(QUEUE, [JobSpec(ACTOR, payload) for _ in range(jobs)])
+        service.add_jobs(QUEUE, [JobSpec(ACTOR, payload, options={"workspace": "acme"}) for _ in range(jobs)])
     finally:
         service.close()

@@ -47,7 +47,7 @@ def deliver(
         WebhookRetryable: another attempt is due.
         PermanentError: no other attempt can help (see ``errors``).
     """
-    endpoint, now_ms = _endpoint(registry, payload.endpoint)
+    endpoint, now_ms = _endpoint(registry, payload.endpoint, job.workspace)
     body = payload.body(job.added_ms)
     if len(body) > sender.settings.body_max_bytes:
         raise PermanentError(f"the body has {len(body)} bytes; {sender.settings.body_max_bytes} are allowed")
@@ -57,7 +57,7 @@ def deliver(
     reached(WebhookStep.SENDING)
     began = time.monotonic()
     answer: Answer | None = None
-    failure: WebhookRetryable | PermanentError | None = None
+    failure: Exception | None = None
     try:
         with job.uninterrupted():
             answer = sender.post(endpoint.url, headers, body)
@@ -66,7 +66,10 @@ def deliver(
         told = f"no answer in {int((time.monotonic() - began) * 1000)} ms: {error}"
     else:
         told = f"{answer.named} in {answer.duration_ms} ms" + (f", answer: {answer.excerpt}" if answer.excerpt else "")
-        failure = _failure(answer, endpoint, job, sender, spec)
+        try:
+            failure = _failure(answer, endpoint, job, sender, spec)
+        except Exception as error:  # noqa: BLE001 - whatever is in the answer, it is noted
+            failure = error
     reached(WebhookStep.ANSWERED)
     _note(registry, endpoint, job, failure, told)
     reached(WebhookStep.NOTED)
@@ -77,9 +80,9 @@ def deliver(
     return {"status": answer.status, "duration_ms": answer.duration_ms, "webhook_id": webhook_id}
 
 
-def _endpoint(registry: EndpointRegistry, endpoint_id: str) -> tuple[Endpoint, int]:
+def _endpoint(registry: EndpointRegistry, endpoint_id: str, workspace: str) -> tuple[Endpoint, int]:
     try:
-        endpoint, now_ms = registry.look(endpoint_id)
+        endpoint, now_ms = registry.look(endpoint_id, workspace=workspace)
     except EndpointNotFound as error:
         raise UnknownEndpoint(str(error)) from None
     if endpoint.disabled is not None:

@@ -67,6 +67,9 @@ def replay_delivery(
 ) -> Literal["retried", "promoted", "pending", "added"]:
     """Send a past delivery again, under the same ``webhook-id``.
 
+    Args:
+        workspace: of the endpoint, for one that is made anew: deliveries of another workspace are refused.
+
     Returns: "retried" when it had ended and waits again with all its attempts; "promoted" when it was between two
         attempts and does not wait any longer; "pending" when it is waiting or running anyway; "added" when its
         retention had passed and it was made anew from ``payload``.

@@ -107,15 +107,16 @@ class EndpointRegistry:
         """Raises: EndpointNotFound."""
         return self.look(endpoint_id)[0]
 
-    def look(self, endpoint_id: str) -> tuple[Endpoint, int]:
+    def look(self, endpoint_id: str, *, workspace: str | None = None) -> tuple[Endpoint, int]:
         """An endpoint and the time by Redis' clock (ms), against which its secrets are in force.
 
-        Raises: EndpointNotFound.
+        Raises: EndpointNotFound; also for one of another workspace than ``workspace`` (None: of any).
         """
         now, [row] = self._rows([endpoint_id])
-        if row[0] is None:
+        found = None if row[0] is None else load(endpoint_id, row)
+        if found is None or workspace not in (None, found.workspace):
             raise EndpointNotFound(f"there is no endpoint {endpoint_id[:64]!r}")
-        return load(endpoint_id, row), now
+        return found, now
 
     def list(self, *, workspace: str | None = None, limit: int = 50, cursor: str | None = None) -> EndpointPage:
         """A page of the endpoints, of one workspace or of all, oldest first within a workspace.

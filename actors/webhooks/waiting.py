@@ -24,7 +24,7 @@ def asked_wait_s(retry_after: str | None, now: datetime) -> float | None:
         return float(text[:12])
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second: a zone that is further off than a date can be
         return None
     # A date without a zone is one in GMT: the header allows no other.
     when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)

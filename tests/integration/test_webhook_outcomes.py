@@ -203,6 +203,16 @@ def test_an_endpoint_that_is_not_there_fails_for_good(hooks: Webhooks, receiver:
     assert receiver.requests == []
 
 
+def test_an_endpoint_of_another_workspace_is_as_if_not_there(hooks: Webhooks, receiver: WebhookReceiver) -> None:
+    endpoint = hooks.endpoint(receiver, workspace="acme")
+    for options in ({}, {"workspace": "other"}):
+        view = hooks.ended(hooks.add(endpoint, **options))
+        assert (view.state, view.attempts_made) == ("failed", 1)
+        assert view.reason == f"UnknownEndpoint: there is no endpoint '{endpoint.id}'"
+    assert receiver.requests == []
+    assert hooks.ended(hooks.add(endpoint, workspace="acme")).state == "completed"
+
+
 def test_an_address_that_is_not_allowed_fails_for_good(hooks: Webhooks, receiver: WebhookReceiver) -> None:
     endpoint = hooks.registry.create(receiver.url(host="localhost"), ["*"])
     # As if the name had resolved to something public when the endpoint was made.

@@ -38,7 +38,13 @@ def test_retry_after_is_a_number_of_seconds_or_a_date(said: str, seconds: float)
     assert asked_wait_s(said, NOW) == seconds
 
 
-@pytest.mark.parametrize("said", [None, "", "soon", "-5", "1.5", "١٢", "1e3", "Sun, 99 Mar 2026 12:00:30 GMT", "\xff"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        None, "", "soon", "-5", "1.5", "١٢", "1e3", "Sun, 99 Mar 2026 12:00:30 GMT", "\xff",
+        "Mon, 01 Jan 2024 00:00:00 +999999999999999",
+    ],
+)  # fmt: skip
 def test_what_is_neither_asks_for_nothing(said: str | None) -> None:
     assert asked_wait_s(said, NOW) is None
 
