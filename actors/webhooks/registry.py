@@ -98,7 +98,7 @@ class EndpointRegistry:
             events=check_events(events), secrets=(Secret(value, now),), created_ms=now,
             description=check_description(description),
         )  # fmt: skip
-        code = self._run("save", endpoint.id, "", dump(endpoint), workspace, self._settings.endpoints_max)
+        code = self._run("save", endpoint.id, "", dump(endpoint), workspace, self._settings.endpoints_max, "")
         if code == -1:
             raise TooManyEndpoints(f"a workspace may have {self._settings.endpoints_max} endpoints; delete one first")
         return endpoint
@@ -153,7 +153,7 @@ class EndpointRegistry:
         events: Sequence[str] | None = None,
         description: str | None = None,
     ) -> Endpoint:
-        """Change what is given, and nothing else of it.
+        """Change what is given, and nothing else of it. At a new URL its days of failures start anew.
 
         Raises: EndpointNotFound, EndpointInvalid; EndpointChanged.
         """
@@ -234,8 +234,12 @@ class EndpointRegistry:
             before = load(endpoint_id, row)
             after = change(before, now)
             stored = "" if after is None else dump(after)
-            if self._run("save", endpoint_id, row[0], stored, before.workspace, self._settings.endpoints_max) == 1:
-                return after or before
+            afresh = "1" if after is not None and after.url != before.url else ""
+            most = self._settings.endpoints_max
+            if self._run("save", endpoint_id, row[0], stored, before.workspace, most, afresh) == 1:
+                if after is None:
+                    return before
+                return replace(after, failing_since_ms=None) if afresh else after
         raise EndpointChanged
 
     def _found(self, endpoint_id: str, code: int) -> int:

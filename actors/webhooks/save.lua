@@ -8,6 +8,7 @@
 -- ARGV[3]  what to store ('': delete)
 -- ARGV[4]  workspace
 -- ARGV[5]  endpoints that a workspace may have
+-- ARGV[6]  '1': it starts afresh, it is not failing
 -- Returns  1 done, 0 it is something else by now, -1 the workspace has as many as it may
 local stored = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if stored ~= ARGV[2] then return 0 end
@@ -23,5 +24,6 @@ if stored == '' then
   if redis.call('ZLEXCOUNT', KEYS[2], first, last) >= tonumber(ARGV[5]) then return -1 end
   redis.call('ZADD', KEYS[2], 0, place)
 end
+if ARGV[6] == '1' then redis.call('HDEL', KEYS[4], ARGV[1]) end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1

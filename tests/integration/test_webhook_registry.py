@@ -64,6 +64,15 @@ def test_an_update_changes_what_is_given_and_nothing_else(registry: EndpointRegi
     assert (changed.secrets, changed.created_ms, changed.workspace) == (made.secrets, made.created_ms, "acme")
 
 
+def test_a_new_url_starts_without_failures(registry: EndpointRegistry) -> None:
+    made = registry.create(URL, ["*"])
+    registry.record(made.id, "failed", "oh no")
+    registry.update(made.id, url=URL, description="the same URL")
+    assert registry.get(made.id).failing_since_ms is not None
+    changed = registry.update(made.id, url="https://other.example.com/")
+    assert (changed.failing_since_ms, registry.get(made.id)) == (None, changed)
+
+
 def test_changes_at_once_do_not_lose_each_other(registry: EndpointRegistry) -> None:
     made = registry.create(URL, ["*"])
     at_once = threading.Barrier(4)
