@@ -1,6 +1,7 @@
 """Recycling: a worker process that has run enough jobs, or grown too large, ends in order and is started anew.
 
-Libraries in C leak and heaps fragment: a fresh process is the cure that always works. At its limit a process
+Libraries in C leak and heaps fragment: a fresh process is the cure that always works.
+At its limit a process, one of a supervisor's at a time,
 
 1. fetches no more, so that other processes get the jobs; what it had reserved goes back at once;
 2. lets the jobs that run finish, however long they take (each has its time limit), an hour at most;
@@ -12,6 +13,7 @@ The ``dramatiq`` command stops all its processes when one ends. There nothing is
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import random
@@ -19,6 +21,8 @@ import signal
 import threading
 import time
 from itertools import count
+from pathlib import Path
+from tempfile import gettempdir
 from threading import Event, Thread
 from types import FrameType
 from typing import cast
@@ -33,8 +37,8 @@ from callboard.worker.exits import RECYCLED
 
 logger = logging.getLogger("callboard.recycling")
 
-#: How often memory is looked at, and whether the last jobs have ended (seconds).
-LOOK_S, DRAIN_LOOK_S = 2.0, 0.05
+#: How often memory is looked at, whether the last jobs have ended, and whether it is its turn (seconds).
+LOOK_S, DRAIN_LOOK_S, TURN_LOOK_S = 2.0, 0.05, 0.2
 
 #: How long running jobs may take at most before they are ended as at any shutdown (seconds).
 PATIENCE_S = 3600.0
@@ -104,6 +108,9 @@ class Recycling(Middleware):
             if not self._why and self._max_memory_mb is not None and (resident := resident_mib()) > self._max_memory_mb:
                 self._why = f"{resident} MiB resident, over {self._max_memory_mb}"
             if self._why and not self._stopping.is_set():
+                while not _has_turn(leader):  # it goes on working meanwhile
+                    if self._stopping.wait(TURN_LOOK_S):
+                        return
                 self._recycle(cast("CallboardBroker", broker), leader)
                 return
 
@@ -134,6 +141,25 @@ class Recycling(Middleware):
             self._asked = True
             # The leader, as from outside: it passes the signal on, once, and takes the end for the one it asked for.
             os.kill(leader, signal.SIGTERM)
+
+
+def _has_turn(leader: int) -> bool:
+    """Whether no other process of the same supervisor is on its way out; it then stays this one's turn until it ends.
+
+    Else all could wait for long jobs at once, and nobody would run the others. The lock (flock(2)) ends with the
+    process, however that ends.
+    """
+    try:
+        path = Path(gettempdir()) / f"callboard-recycling-{os.getuid()}-{psutil.Process(leader).ppid()}"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except (OSError, psutil.Error):
+        return True  # without a place for it there are no turns
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return False
+    return True
 
 
 def resident_mib() -> int:
