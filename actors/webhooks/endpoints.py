@@ -171,7 +171,7 @@ def load(endpoint_id: str, row: Sequence[bytes | None]) -> Endpoint:
         created_ms=said["created_ms"],
         description=said["description"],
         disabled=Disabled(**json.loads(disabled)) if disabled else None,
-        failing_since_ms=int(failing) if failing else None,
+        failing_since_ms=int(failing.partition(b":")[0]) if failing else None,
         last_success_ms=int(success) if success else None,
         last_failure_ms=failed.get("at_ms"),
         last_failure=failed.get("reason", ""),

@@ -4,7 +4,8 @@
 -- ARGV[1]  id
 -- ARGV[2]  'ok', 'failed' (it will be tried again), 'lost' (this event will not), 'gone' (so is the endpoint)
 -- ARGV[3]  what happened, for people
--- ARGV[4]  how long it may only fail (ms)
+-- ARGV[4]  how long it may only fail (ms)           ARGV[5]  and how many events it must have lost meanwhile
+-- Of one that is failing are kept '<since>:<events lost>'.
 -- Returns  1 it has been disabled now, 0 not, -1 no such endpoint
 local id, what = ARGV[1], ARGV[2]
 if redis.call('HEXISTS', KEYS[1], id) == 0 then return -1 end
@@ -17,12 +18,14 @@ if what == 'ok' then
   return 0
 end
 redis.call('HSET', KEYS[5], id, cjson.encode({at_ms = now, reason = ARGV[3]}))
-redis.call('HSETNX', KEYS[3], id, at)
-local since = tonumber(redis.call('HGET', KEYS[3], id))
+local kept = redis.call('HGET', KEYS[3], id) or at
+local since, lost = tonumber(kept:match('^%d+')), tonumber(kept:match(':(%d+)$') or 0)
+if what == 'lost' then lost = lost + 1 end
+redis.call('HSET', KEYS[3], id, string.format('%.0f:%d', since, lost))
 local reason
 if what == 'gone' then
   reason = ARGV[3]
-elseif what == 'lost' and now - since >= tonumber(ARGV[4]) then
+elseif what == 'lost' and lost >= tonumber(ARGV[5]) and now - since >= tonumber(ARGV[4]) then
   reason = string.format('only failures for %.1f days; the last: %s', (now - since) / 86400000, ARGV[3])
 else
   return 0

@@ -38,6 +38,10 @@ MAX_SECRETS = 5
 #: How long a replaced secret goes on signing, unless said otherwise (seconds).
 GRACE_S = 24 * 3600.0
 
+#: Events that an endpoint must have lost, all attempts used up and no success between, before it is disabled: a few
+#: deliveries far apart say little about the days between them.
+LOST_BEFORE_DISABLED = 5
+
 #: Endpoints of one page.
 MAX_PAGE = 200
 
@@ -221,7 +225,8 @@ class EndpointRegistry:
 
         Returns: whether that disabled the endpoint. One that is gone from the registry is left alone.
         """
-        return int(self._run("record", endpoint_id, what, told, self._settings.disable_after_ms)) == 1
+        days_ms = self._settings.disable_after_ms
+        return int(self._run("record", endpoint_id, what, told, days_ms, LOST_BEFORE_DISABLED)) == 1
 
     # How
 
