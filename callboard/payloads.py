@@ -15,14 +15,16 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import jsonschema_rs
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic_core import to_json
 
-from callboard.errors import Deferred, InvalidOption, PayloadInvalid, PayloadUnfit
+from callboard.errors import Deferred, InvalidOption, PayloadInvalid, PayloadUnfit, PermanentError
+from callboard.schemas import FORMATS, assertable, told
 
 #: Given an older payload and its version, the payload as it is now.
 Upgrade = Callable[[dict[str, Any], int], dict[str, Any]]
@@ -62,6 +64,10 @@ class Contract:
     model: type[BaseModel]
     version: int = 1
     upgrade: Upgrade | None = None
+    _as_model: Callable[[Any], BaseModel] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_as_model", _reading(self.model))
 
     def check(self, args: Sequence[Any], payload: Mapping[str, Any]) -> None:
         """Check a payload of the present version.
@@ -70,9 +76,13 @@ class Contract:
         """
         try:
             _refuse_positional(self.actor, args)
-            self.model.model_validate(payload)
+            self._as_model(payload)
+        except PayloadInvalid:
+            raise
         except ValidationError as error:
             raise PayloadInvalid(f"the payload does not fit {self.actor!r}: {_told(_model_faults(error))}") from None
+        except Exception as error:
+            raise PayloadInvalid(f"the payload for {self.actor!r} cannot be checked: {type(error).__name__}") from error
 
     def read(self, args: Sequence[Any], payload: dict[str, Any], version: int) -> BaseModel:
         """A stored payload as the model.
@@ -94,15 +104,19 @@ class Contract:
                 ) from error
         try:
             _refuse_positional(self.actor, args)
-            return self.model.model_validate(payload)
+            return self._as_model(payload)
         except ValidationError as error:
             raise PayloadUnfit(f"the payload does not fit {self.actor!r}: {_told(_model_faults(error))}") from None
         except PayloadInvalid as error:
             raise PayloadUnfit(str(error)) from None
+        except (Deferred, PermanentError):
+            raise
+        except Exception as error:
+            raise PayloadUnfit(f"the payload for {self.actor!r} cannot be checked: {type(error).__name__}") from error
 
     def published(self) -> dict[str, Any]:
         """What producers are told: ``{"schema": JSON Schema, "payload_version": n}``."""
-        return {"schema": self.model.model_json_schema(), VERSION_OPTION: self.version}
+        return {"schema": told(self.model.model_json_schema()), VERSION_OPTION: self.version}
 
 
 def contract_of(actor: str, options: Mapping[str, Any]) -> Contract | None:
@@ -121,8 +135,9 @@ def contract_of(actor: str, options: Mapping[str, Any]) -> Contract | None:
         raise InvalidOption(f"{actor}: payload_version {version!r} is not an integer of at least 1")
     if upgrade is not None and not callable(upgrade):
         raise InvalidOption(f"{actor}: upgrade is not a function of (payload, version)")
-    contract = Contract(actor, model, version, upgrade)
     try:
+        model.model_rebuild()
+        contract = Contract(actor, model, version, upgrade)
         contract.published()
     except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
         raise InvalidOption(f"{actor}: producers cannot be told what {model.__name__} takes: {error}") from error
@@ -148,6 +163,22 @@ def taking(
     return taken
 
 
+def _reading(model: type[BaseModel]) -> Callable[[Any], BaseModel]:
+    """How a payload becomes the model. Where Pydantic reads JSON otherwise than Python values (a strict model takes a
+    time as text from JSON alone), the payload is JSON again first, at a few µs; others are spared that."""
+    if _tells_json_apart(model.__pydantic_core_schema__):
+        return lambda payload: model.model_validate_json(to_json(payload))
+    return model.model_validate
+
+
+def _tells_json_apart(schema: Any) -> bool:
+    if isinstance(schema, Mapping):
+        if schema.get("strict") is True or schema.get("val_json_bytes", "utf8") != "utf8":
+            return True
+        return any(_tells_json_apart(each) for word, each in schema.items() if word != "metadata")
+    return isinstance(schema, list | tuple) and any(map(_tells_json_apart, schema))
+
+
 class PublishedSchema:
     """What an actor takes, where only its published schema is at hand."""
 
@@ -156,7 +187,9 @@ class PublishedSchema:
         self.actor = actor
         self.version = version
         # Values stay out of the messages: they are people's data.
-        self._validator = jsonschema_rs.validator_for(schema, validate_formats=True, mask="it", offline=True)
+        self._validator = jsonschema_rs.validator_for(
+            assertable(schema), validate_formats=True, formats=FORMATS, mask="it", offline=True
+        )
 
     def check(self, args: Sequence[Any], payload: Mapping[str, Any]) -> None:
         """Check a payload.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import pytest
@@ -167,3 +167,54 @@ def test_a_model_without_a_schema_is_refused_at_the_declaration() -> None:
 def test_a_job_is_not_deferred_for_nonsense(seconds: Any) -> None:
     with pytest.raises(InvalidOption, match="ten years"):
         Deferred(seconds)
+
+
+def test_a_strict_model_takes_what_json_has() -> None:
+    class Strict(BaseModel):
+        model_config = ConfigDict(strict=True)
+
+        at: datetime
+        n: int = 1
+
+    contract = Contract("make", Strict)
+    payload = {"at": "2026-05-01T10:00:00Z"}
+    contract.check((), payload)
+    assert isinstance(contract.read((), payload, 1), Strict)
+    with pytest.raises(PayloadInvalid, match="n: "):
+        contract.check((), {**payload, "n": "5"})
+
+
+def test_the_schema_takes_times_as_the_model_dumps_them() -> None:
+    class Times(BaseModel):
+        at: datetime
+        wait: timedelta
+
+    times = Times(at=datetime.fromisoformat("2026-05-01T00:00:00"), wait=timedelta(seconds=-1.5))
+    dumped = times.model_dump(mode="json")
+    PublishedSchema("make", Contract("make", Times).published()["schema"], 1).check((), dumped)
+
+
+def test_defaults_that_are_secret_are_not_published() -> None:
+    class Keyed(BaseModel):
+        api_key: str = "sk-default-123"
+        top: int = 10
+
+    published = Contract("make", Keyed).published()["schema"]
+    assert "sk-default-123" not in str(published)
+    assert published["properties"]["top"]["default"] == 10
+
+
+def test_a_validator_that_breaks_is_told_as_a_payload_that_does_not_fit() -> None:
+    class Breaking(BaseModel):
+        kind: str
+
+        @field_validator("kind")
+        @classmethod
+        def _known(cls, kind: str) -> str:
+            raise KeyError(kind)
+
+    contract = Contract("make", Breaking)
+    with pytest.raises(PayloadInvalid, match="'make' cannot be checked: KeyError$"):
+        contract.check((), {"kind": "a"})
+    with pytest.raises(PayloadUnfit, match="'make' cannot be checked: KeyError$"):
+        contract.read((), {"kind": "a"}, 1)
