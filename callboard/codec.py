@@ -8,6 +8,7 @@ one (``dramatiq.set_encoder``) keeps it.
 from __future__ import annotations
 
 from json import JSONDecoder
+from json import JSONEncoder as StandardEncoder
 from typing import Any
 
 from dramatiq.encoder import JSONEncoder
@@ -17,6 +18,9 @@ from callboard.errors import PayloadInvalid
 
 #: Decodes without looking for white space around, which our own encoding never has.
 _raw_decode = JSONDecoder().raw_decode
+
+#: As Dramatiq's encoder writes, but for NaN and Infinity, which JSON (RFC 8259, 6) does not have.
+_encode = StandardEncoder(separators=(",", ":"), allow_nan=False).encode
 
 #: What decode_payload gives: actor, args, kwargs, options, timestamp (ms).
 Parts = tuple[str, tuple[Any, ...], dict[str, Any], dict[str, Any], int]
@@ -37,7 +41,8 @@ def encode_payload(
     if options:
         body["o"] = options
     try:
-        return get_encoder().encode(body)
+        encoder = get_encoder()
+        return _encode(body).encode() if type(encoder) is JSONEncoder else encoder.encode(body)
     except Exception as error:
         # An encoder of the application's own raises what it likes: pickle an AttributeError, for one.
         raise PayloadInvalid(f"the payload for {actor!r} cannot be stored: {error}") from error

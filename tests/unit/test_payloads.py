@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from callboard.codec import encode_payload
 from callboard.errors import Deferred, InvalidOption, PayloadInvalid, PayloadUnfit
 from callboard.payloads import Contract, PublishedSchema, contract_of, taking
 
@@ -218,3 +219,9 @@ def test_a_validator_that_breaks_is_told_as_a_payload_that_does_not_fit() -> Non
         contract.check((), {"kind": "a"})
     with pytest.raises(PayloadUnfit, match="'make' cannot be checked: KeyError$"):
         contract.read((), {"kind": "a"}, 1)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_json_does_not_have_are_refused(number: float) -> None:
+    with pytest.raises(PayloadInvalid, match="'make' cannot be stored"):
+        encode_payload("make", (), {"n": [number]}, {}, 0)
