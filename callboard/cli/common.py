@@ -81,8 +81,11 @@ def progress(doing: str) -> Iterator[Progress | None]:
         yield lambda changed, looked: status.update(f"{doing} … {changed:,} of {looked:,} looked at")
 
 
-def one_by_one(ids: Sequence[str], verb: Callable[[str], str], as_json: bool) -> None:
-    """Use ``verb`` on each job, say a line each, and end with exit code 1 when one was refused."""
+def one_by_one(ids: Sequence[str], verb: Callable[[str], str], words: dict[str, str], as_json: bool) -> None:
+    """Use ``verb`` on each job, say a line each, and end with exit code 1 when one was refused.
+
+    ``words`` says what an outcome of the verb means; JSON has the outcome itself.
+    """
     rows: list[dict[str, str]] = []
     for job_id in ids:
         try:
@@ -95,7 +98,7 @@ def one_by_one(ids: Sequence[str], verb: Callable[[str], str], as_json: bool) ->
         if "error" in row:
             click.echo(f"Error: {printable(row['error'])}", err=True)
         elif not as_json:
-            click.echo(f"{row['id']}: {row['outcome']}")
+            click.echo(f"{row['id']}: {words[row['outcome']]}")
     if any("error" in row for row in rows):
         sys.exit(1)
 

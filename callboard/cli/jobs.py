@@ -9,6 +9,7 @@ import click
 
 from callboard.cli.common import (
     check_choice,
+    counted,
     filter_of,
     filter_options,
     json_option,
@@ -34,13 +35,22 @@ limit_option = click.option(
 )
 cursor_option = click.option("--cursor", help="Go on where a page ended, with what it printed.")
 
+_TOLD = "told: its worker stops it within a second"
+#: verb -> outcome -> what was done, in words.
+_WORDS = {
+    "retry": {"done": "waits again"},
+    "remove": {"done": "removed", "told": f"{_TOLD}, then it is removed"},
+    "cancel": {"done": "cancelled", "told": _TOLD, "already": "was cancelled already"},
+    "promote": {"done": "waits now", "already": "waits already"},
+}
+
 
 @click.group()
 def jobs() -> None:
     """See and steer jobs: list, show, find, retry, remove, cancel, promote."""
 
 
-@jobs.command("list")
+@jobs.command("list", short_help="List the jobs of a state.")
 @queue_argument
 @click.option("--state", type=click.Choice(ALL_STATES), default="failed", show_default=True, help="Jobs in this state.")
 @limit_option
@@ -54,10 +64,12 @@ def list_(queue: str, state: str, limit: int, cursor: str | None, as_json: bool)
     if as_json:
         print_json(page)
     else:
-        print_jobs(page.jobs, note=f"{page.total:,} jobs of {queue} are {state}", cursor=page.cursor)
+        is_are = "is" if page.total == 1 else "are"
+        note = f"{counted(page.total, 'job')} of {queue} {is_are} {state}"
+        print_jobs(page.jobs, state=state, note=note, cursor=page.cursor)
 
 
-@jobs.command()
+@jobs.command(short_help="Show everything about a job; secrets are masked.")
 @queue_argument
 @click.argument("id")
 @json_option
@@ -82,7 +94,7 @@ def _result_of(service: QueueService, job: JobView) -> Any:
         return None
 
 
-@jobs.command()
+@jobs.command(short_help="Find jobs that all given filters want.")
 @queue_argument
 @click.option("--state", "states", type=click.Choice(ALL_STATES), multiple=True, help="In this state; repeatable.")
 @filter_options
@@ -108,10 +120,11 @@ def find(
     if as_json:
         print_json({"jobs": found, "cursor": cursor, "looked_at": looked})
     else:
-        print_jobs(found, note=f"{len(found):,} jobs found, {looked:,} looked at", cursor=cursor)
+        note = f"{counted(len(found), 'job')} found, {looked:,} looked at"
+        print_jobs(found, state=states[0] if len(states) == 1 else "", note=note, cursor=cursor)
 
 
-@jobs.command()
+@jobs.command(short_help="Let ended jobs wait again.")
 @queue_argument
 @ids_argument
 @all_option
@@ -127,7 +140,8 @@ def retry(
     check_choice(ids, everything, {**given, "state": state})
     with opened() as service:
         if ids:
-            one_by_one(ids, lambda i: service.retry_job(queue, i, reset_attempts=reset_attempts), as_json)
+            words = _WORDS["retry"]
+            one_by_one(ids, lambda i: service.retry_job(queue, i, reset_attempts=reset_attempts), words, as_json)
             return
         with progress("retrying") as tell:
             n = service.retry_all(
@@ -136,7 +150,7 @@ def retry(
     _say_how_many(n, "retried", as_json)
 
 
-@jobs.command()
+@jobs.command(short_help="Remove jobs and all that is kept about them.")
 @queue_argument
 @click.argument("ids", nargs=-1, required=True, metavar="ID…")
 @click.option("--force", is_flag=True, help="Cancel an active job first, instead of refusing it.")
@@ -144,10 +158,10 @@ def retry(
 def remove(queue: str, ids: tuple[str, ...], force: bool, as_json: bool) -> None:
     """Remove jobs and all that is kept about them."""
     with opened() as service:
-        one_by_one(ids, lambda i: service.remove_job(queue, i, force=force), as_json)
+        one_by_one(ids, lambda i: service.remove_job(queue, i, force=force), _WORDS["remove"], as_json)
 
 
-@jobs.command()
+@jobs.command(short_help="Cancel jobs, running ones too.")
 @queue_argument
 @ids_argument
 @all_option
@@ -162,7 +176,7 @@ def cancel(
     check_choice(ids, everything, {**given, "state": state})
     with opened() as service:
         if ids:
-            one_by_one(ids, lambda i: service.cancel_job(queue, i, reason), as_json)
+            one_by_one(ids, lambda i: service.cancel_job(queue, i, reason), _WORDS["cancel"], as_json)
             return
         with progress("cancelling") as tell:
             n = service.cancel_all(
@@ -171,7 +185,7 @@ def cancel(
     _say_how_many(n, "cancelled", as_json)
 
 
-@jobs.command()
+@jobs.command(short_help="Let delayed jobs wait now.")
 @queue_argument
 @ids_argument
 @all_option
@@ -182,7 +196,7 @@ def promote(queue: str, ids: tuple[str, ...], everything: bool, as_json: bool, *
     check_choice(ids, everything, given)
     with opened() as service:
         if ids:
-            one_by_one(ids, lambda i: service.promote_job(queue, i), as_json)
+            one_by_one(ids, lambda i: service.promote_job(queue, i), _WORDS["promote"], as_json)
             return
         with progress("promoting") as tell:
             n = service.promote_all(queue, only=filter_of(given), progress=tell)
@@ -193,4 +207,4 @@ def _say_how_many(n: int, done: str, as_json: bool) -> None:
     if as_json:
         print_json({done: n})
     else:
-        click.echo(f"{n:,} jobs {done}")
+        click.echo(f"{counted(n, 'job')} {done}")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
 from callboard.catalogue import Catalogue
-from callboard.cli.common import json_option, opened, print_json, progress
+from callboard.cli.common import counted, json_option, opened, print_json, printable, progress
 from callboard.verbs.bulk import MAX_CLEANED
 from callboard.verbs.looking import QueueStats
 
@@ -20,6 +24,12 @@ from callboard.verbs.looking import QueueStats
 _COUNTS = ("waiting", "delayed", "active", "blocked", "completed", "failed", "cancelled")
 #: Shown only when there is such a job, so that the table fits 80 columns on most days.
 _RARE = {"blocked", "cancelled"}
+#: What a narrow terminal goes without, the first first.
+_GIVE_WAY = ("oldest", "cancelled", "completed", "blocked", "delayed")
+#: Wider than any table.
+_ENDLESS = 10_000
+#: Into a pipe goes the whole table, whatever the width of a terminal would be.
+_PIPE_WIDTH = 160
 
 
 @click.group(invoke_without_command=True)
@@ -28,21 +38,31 @@ _RARE = {"blocked", "cancelled"}
 def queues(ctx: click.Context, as_json: bool) -> None:
     """Show every queue and how many jobs are in which state.
 
-    A number above the queue's threshold is yellow; a paused queue is red.
+    A number above the queue's threshold is yellow; a paused queue is red, and the line below it says by whom and why.
+    A narrow terminal goes without some columns.
     """
-    if ctx.invoked_subcommand is not None:
-        return
+    if ctx.invoked_subcommand is None:
+        _show(as_json)
+
+
+def _show(as_json: bool) -> None:
     with opened() as service:
         stats = service.get_all_queue_stats()
     if as_json:
         print_json(stats)
     else:
-        # Into a pipe goes the whole table, whatever the width of a terminal would be.
-        console = Console() if sys.stdout.isatty() else Console(width=160)
-        console.print(_table(stats, service.catalogue))
+        console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+        _print(console, stats, service.catalogue)
 
 
-@queues.command()
+@queues.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Show every queue: the same as `callboard queues`."""
+    _show(as_json)
+
+
+@queues.command(short_help="Start no more jobs of a queue.")
 @click.argument("queue")
 @click.option("--reason", default="", help="Shown wherever the queue is.")
 @click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who pauses it [default: $USER].")
@@ -64,7 +84,7 @@ def resume(queue: str, as_json: bool) -> None:
     _say({"changed": changed}, f"{queue} is resumed" if changed else f"{queue} was not paused", as_json)
 
 
-@queues.command()
+@queues.command(short_help="Remove what waits in a queue.")
 @click.argument("queue")
 @click.option("--delayed", is_flag=True, help="Delayed and retrying jobs, too.")
 @json_option
@@ -72,10 +92,10 @@ def drain(queue: str, delayed: bool, as_json: bool) -> None:
     """Remove what waits in a queue; never what runs or has ended."""
     with opened() as service, progress("draining") as tell:
         n = service.drain_queue(queue, delayed=delayed, progress=tell)
-    _say({"removed": n}, f"{n:,} jobs removed", as_json)
+    _say({"removed": n}, f"{counted(n, 'job')} removed", as_json)
 
 
-@queues.command()
+@queues.command(short_help="Remove jobs of a state that are older than an age.")
 @click.argument("queue")
 @click.option(
     "--state", type=click.Choice(("completed", "failed", "cancelled", "waiting", "delayed")), required=True,
@@ -88,7 +108,7 @@ def clean(queue: str, state: str, older_than: float, limit: int, as_json: bool) 
     """Remove the jobs of a state that are older than an age."""
     with opened() as service:
         removed, more = service.clean_queue(queue, state, older_than, limit)
-    text = f"{len(removed):,} jobs removed" + ("; there may be more" if more else "")
+    text = f"{counted(len(removed), 'job')} removed" + ("; there may be more" if more else "")
     _say({"removed": removed, "more": more}, text, as_json)
 
 
@@ -99,18 +119,38 @@ def _say(answer: dict[str, Any], text: str, as_json: bool) -> None:
         click.echo(text)
 
 
-def _table(stats: list[QueueStats], catalogue: Catalogue) -> Table:
+def _print(console: Console, stats: list[QueueStats], catalogue: Catalogue) -> None:
+    """The table in as many columns as fit; below a paused queue a line that says by whom and why."""
+    gone: set[str] = set()
+    for name in ("", *_GIVE_WAY):  # the first is the whole table
+        gone.add(name)
+        table = _table(stats, catalogue, gone)
+        width = Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum
+        if width <= console.width:
+            break
+    head, *rows = console.render_lines(table, console.options.update(width=max(width, console.width)), pad=False)
+    console.print(Segments([*head, Segment.line()]), crop=False)
+    for row, each in zip(rows, stats, strict=True):
+        console.print(Segments([*row, Segment.line()]), crop=False)
+        if each.paused:
+            console.print(Padding(_pause(each), (0, 0, 0, 2)))
+
+
+def _table(stats: list[QueueStats], catalogue: Catalogue, gone: Collection[str] = ()) -> Table:
+    """The table without the columns of ``gone``."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("queue", no_wrap=True)
     counts = [name for name in _COUNTS if name not in _RARE or any(getattr(each, name) for each in stats)]
+    counts = [name for name in counts if name not in gone]
     for name in counts:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("oldest", justify="right", no_wrap=True)
-    table.add_column("")
+    if "oldest" not in gone:
+        table.add_column("oldest", justify="right", no_wrap=True)
     for each in stats:
         thresholds = catalogue[each.queue].thresholds
         cells = [_count(getattr(each, name), getattr(thresholds, name, None)) for name in counts]
-        table.add_row(Text(each.queue), *cells, _age(each.oldest_waiting_age_s), _note(each))
+        age = [_age(each.oldest_waiting_age_s)] if "oldest" not in gone else []
+        table.add_row(Text(each.queue, style="red" if each.paused else ""), *cells, *age)
     return table
 
 
@@ -128,9 +168,7 @@ def _age(seconds: float) -> Text:
     return Text(f"{seconds:.0f} s" if seconds else "")
 
 
-def _note(stats: QueueStats) -> Text:
-    if not stats.paused:
-        return Text("")
+def _pause(stats: QueueStats) -> Text:
     by = f" by {stats.paused_by}" if stats.paused_by else ""
     reason = f": {stats.paused_reason}" if stats.paused_reason else ""
-    return Text(f"paused{by}{reason}", style="red")
+    return Text(printable(f"paused{by}{reason}").replace("\n", " "), style="red")

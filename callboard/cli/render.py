@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,40 +18,94 @@ from callboard.cli.common import printable, when
 from callboard.records import JobView
 from callboard.verbs.telling import JobDetails
 
-#: Into a pipe goes the whole table, whatever the width of a terminal would be.
-_PIPE_WIDTH = 200
-
 #: Characters of a reason in a list, and of a result.
 _REASON, _RESULT = 80, 2_000
 
+#: Columns of a list of jobs: heading -> the cell.
+_COLUMNS: dict[str, Callable[[JobView], str]] = {
+    "job": lambda job: printable(job.id),
+    "state": lambda job: job.state,
+    "actor": lambda job: printable(job.actor),
+    "workspace": lambda job: printable(job.workspace),
+    "priority": lambda job: str(job.priority),
+    "attempts": lambda job: str(job.attempts_made),
+    "at": lambda job: when(_at(job)),
+    "reason": lambda job: printable(job.reason[:_REASON].partition("\n")[0]),
+}
+_NUMBERS = {"priority", "attempts"}
 
-def print_jobs(jobs: Sequence[JobView], *, note: str = "", cursor: str | None = None) -> None:
-    """A table of jobs; what is to be said about it goes to standard error."""
-    if jobs:
-        console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
-        console.print(_table(jobs))
+#: What a narrow terminal goes without, the first first, and the fewest characters of a reason that say something.
+_GIVE_WAY = ("at", "attempts", "priority", "workspace", "reason", "actor")
+_REASON_MIN = 20
+#: Between two columns, and wider than any table.
+_GAP, _ENDLESS = 2, 10_000
+
+
+def print_jobs(jobs: Sequence[JobView], *, state: str = "", note: str = "", cursor: str | None = None) -> None:
+    """A table of jobs; what is to be said about it goes to standard error.
+
+    Into a pipe goes all of it. A terminal gets short times, no column without content, and as many columns as fit;
+    ids are never cut. ``state``: the one that all of them are in, which a terminal is not told again.
+    """
+    if jobs and sys.stdout.isatty():
+        _print_fitting(Console(), jobs, state)
+    elif jobs:
+        _print_whole(Console(), _table(jobs, _COLUMNS))
     if note:
         click.echo(note, err=True)
     if cursor is not None:
         click.echo(f"more with --cursor {cursor}", err=True)
 
 
-def _table(jobs: Sequence[JobView]) -> Table:
+def _print_fitting(console: Console, jobs: Sequence[JobView], state: str) -> None:
+    columns: dict[str, Callable[[JobView], str]] = {**_COLUMNS, "at": lambda job: _short_time(_at(job))}
+    gone = {"state"} if state else set()
+    gone |= {name for name in ("workspace", "reason") if not any(columns[name](job) for job in jobs)}
+    for name in ("", *_GIVE_WAY):
+        gone.add(name)
+        shown = {name: cell for name, cell in columns.items() if name not in gone}
+        rest = {name: cell for name, cell in shown.items() if name != "reason"}
+        room = console.width - _width(console, _table(jobs, rest)) - _GAP
+        if "reason" not in shown and room + _GAP >= 0:
+            break
+        if "reason" in shown and room >= min(_REASON_MIN, max(len(shown["reason"](job)) for job in jobs)):
+            break
+    if "reason" in shown:
+        reason = shown["reason"]
+        shown["reason"] = lambda job: _cut_to(reason(job), room)
+    _print_whole(console, _table(jobs, shown))
+
+
+def _cut_to(text: str, cells: int) -> str:
+    """``text`` in at most ``cells`` cells of a terminal."""
+    cut = Text(text)
+    cut.truncate(max(cells, 1), overflow="ellipsis")
+    return cut.plain
+
+
+def _print_whole(console: Console, table: Table) -> None:
+    """Cut nothing: lines that are too long are the terminal's to wrap."""
+    Console(width=max(console.width, _width(console, table))).print(table)
+
+
+def _width(console: Console, table: Table) -> int:
+    """How wide ``table`` is when nothing is cut."""
+    return Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum
+
+
+def _table(jobs: Sequence[JobView], columns: Mapping[str, Callable[[JobView], str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("job", no_wrap=True)
-    for name in ("state", "actor", "workspace"):
-        table.add_column(name)
-    for name in ("priority", "attempts"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("at", no_wrap=True)
-    table.add_column("reason")
+    for name in columns:
+        table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
     for job in jobs:
-        cells = (
-            job.id, job.state, job.actor, job.workspace, str(job.priority), str(job.attempts_made), when(_at(job)),
-            job.reason[:_REASON].partition("\n")[0],
-        )  # fmt: skip
-        table.add_row(*(Text(printable(cell)) for cell in cells))
+        table.add_row(*(Text(cell(job)) for cell in columns.values()))
     return table
+
+
+def _short_time(ms: int) -> str:
+    """The time of day when it is today, else the date."""
+    at = datetime.fromtimestamp(ms / 1000).astimezone()
+    return at.strftime("%H:%M:%S" if at.date() == datetime.now().astimezone().date() else "%Y-%m-%d")
 
 
 def _at(job: JobView) -> int:
@@ -92,9 +148,12 @@ def _lines(job: JobView, told: JobDetails, result: Any) -> Iterator[str]:
         yield ""
         yield f"attempt {attempt.number}: {attempt.outcome} at {when(attempt.ended_ms)} after {seconds:g} s"
         if attempt.error_type or attempt.error_message:
-            yield f"  {attempt.error_type}: {attempt.error_message}"
+            yield f"  {': '.join(part for part in (attempt.error_type, attempt.error_message) if part)}"
         for line in attempt.traceback.splitlines():
             yield f"  {line}"
+    if job.state == "active":
+        yield ""
+        yield f"attempt {job.attempts_made + 1}: runs since {when(job.started_ms)} on {job.worker}"
     if told.log:
         yield ""
         yield "log"

@@ -150,7 +150,7 @@ def test_verbs_on_jobs_say_a_line_each_and_refusals_end_in_exit_code_1(desk: Des
     desk.put("active", "a")
     result = call("jobs", "retry", "q", "f", "w", "ghost")
     assert result.exit_code == 1
-    assert result.stdout == "f: done\n"
+    assert result.stdout == "f: waits again\n"
     assert result.stderr.splitlines() == [
         "Error: cannot retry job 'w': it is waiting; possible while completed, failed, cancelled",
         "Error: no job 'ghost' in queue 'q': it never was, or its retention has passed",
@@ -161,8 +161,9 @@ def test_verbs_on_jobs_say_a_line_each_and_refusals_end_in_exit_code_1(desk: Des
     assert [(row["id"], row.get("outcome")) for row in rows] == [("w", "done"), ("a", "told"), ("a b", None)]
     assert desk.service.get_job("q", "w").reason == "not wanted"
     assert call("jobs", "remove", "q", "a").exit_code == 1
-    assert ok(call("jobs", "remove", "q", "a", "--force")) == "a: told\n"
-    assert ok(call("jobs", "cancel", "q", "w")) == "w: already\n"
+    told = "a: told: its worker stops it within a second, then it is removed\n"
+    assert ok(call("jobs", "remove", "q", "a", "--force")) == told
+    assert ok(call("jobs", "cancel", "q", "w")) == "w: was cancelled already\n"
 
 
 def test_all_takes_what_the_filters_want(desk: Desk, call: Call) -> None:
@@ -174,8 +175,8 @@ def test_all_takes_what_the_filters_want(desk: Desk, call: Call) -> None:
     assert ok(call("jobs", "promote", "q", "--all", "--workspace", "nobody")) == "0 jobs promoted\n"
     assert read(call("jobs", "promote", "q", "--all", "--workspace", "acme", "--json")) == {"promoted": 2}
     assert ok(call("jobs", "cancel", "q", "--all", "--added-after", "2999-01-01")) == "0 jobs cancelled\n"
-    assert ok(call("jobs", "cancel", "q", "--all", "--actor", "work", "--text", "JOB 1")) == "1 jobs cancelled\n"
-    assert ok(call("jobs", "retry", "q", "--all", "--state", "cancelled")) == "1 jobs retried\n"
+    assert ok(call("jobs", "cancel", "q", "--all", "--actor", "work", "--text", "JOB 1")) == "1 job cancelled\n"
+    assert ok(call("jobs", "retry", "q", "--all", "--state", "cancelled")) == "1 job retried\n"
     assert desk.engine.snapshot().counts()["waiting"] == 4
 
 
@@ -195,7 +196,7 @@ def test_find_goes_through_states_and_on_with_its_cursor(desk: Desk, call: Call)
     assert ([job["id"] for job in rest["jobs"]], rest["cursor"]) == (["f"], None)
     result = call("jobs", "find", "q", "--text", "IT BROKE", "--state", "failed", "--state", "waiting")
     assert " failed " in ok(result)
-    assert result.stderr == "1 jobs found, 2 looked at\n"
+    assert result.stderr == "1 job found, 2 looked at\n"
     assert call("jobs", "find", "q", "--added-after", "soon").exit_code == 2
 
 
@@ -222,7 +223,7 @@ def test_queues_are_paused_resumed_drained_and_cleaned(desk: Desk, call: Call) -
     assert ok(call("queues", "pause", "q")) == "q was paused already\n"
     assert read(call("queues", "resume", "q", "--json")) == {"changed": True}
     assert ok(call("queues", "resume", "q")) == "q was not paused\n"
-    assert ok(call("queues", "drain", "q")) == "1 jobs removed\n"
+    assert ok(call("queues", "drain", "q")) == "1 job removed\n"
     assert read(call("queues", "drain", "q", "--delayed", "--json")) == {"removed": 1}
     assert ok(call("queues", "clean", "q", "--state", "failed", "--older-than", "3600")) == "0 jobs removed\n"
     desk.engine.warp(2 * HOUR)

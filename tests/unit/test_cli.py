@@ -10,7 +10,7 @@ from rich.console import Console
 from callboard.catalogue import Catalogue, default_queues
 from callboard.cli.environment import mistyped
 from callboard.cli.main import COMMANDS, main
-from callboard.cli.queues import _table
+from callboard.cli.queues import _print
 from callboard.verbs.looking import QueueStats
 
 
@@ -103,9 +103,11 @@ def test_variables_of_others_are_not_warned_of() -> None:
     assert list(mistyped(others)) == []
 
 
-def stats(queue: str, *, waiting: int = 0, cancelled: int = 0, paused: str = "", age_s: float = 0.0) -> QueueStats:
+def stats(
+    queue: str, *, waiting: int = 0, blocked: int = 0, cancelled: int = 0, paused: str = "", age_s: float = 0.0
+) -> QueueStats:
     return QueueStats(
-        queue=queue, waiting=waiting, delayed=0, active=0, blocked=0, completed=0, failed=0, cancelled=cancelled,
+        queue=queue, waiting=waiting, delayed=0, active=0, blocked=blocked, completed=0, failed=0, cancelled=cancelled,
         limited=0, outbox=0, paused=bool(paused), paused_since_ms=0, paused_reason=paused, paused_by="",
         oldest_waiting_age_s=age_s, next_due_ms=0,
     )  # fmt: skip
@@ -114,14 +116,15 @@ def stats(queue: str, *, waiting: int = 0, cancelled: int = 0, paused: str = "",
 def shown(*rows: QueueStats, width: int = 120) -> list[str]:
     console = Console(width=width)
     with console.capture() as capture:
-        console.print(_table(list(rows), Catalogue(default_queues())))
+        _print(console, list(rows), Catalogue(default_queues()))
     return [" ".join(line.split()) for line in capture.get().splitlines()]
 
 
 def test_the_table_shows_counts_age_and_pause() -> None:
     assert shown(stats("maintenance", waiting=12_000, paused="disk full", age_s=7_200)) == [
         "queue waiting delayed active completed failed oldest",
-        "maintenance 12,000 · · · · 2 h paused: disk full",
+        "maintenance 12,000 · · · · 2 h",
+        "paused: disk full",
     ]
 
 
@@ -131,7 +134,26 @@ def test_a_rare_state_gets_its_column_when_there_is_a_job_in_it() -> None:
     )
 
 
-def test_the_table_of_a_usual_day_fits_80_columns() -> None:
-    lines = shown(*(stats(name) for name in default_queues()), width=80)
+@pytest.mark.parametrize(
+    ("width", "head"),
+    [
+        (120, "queue waiting delayed active blocked completed failed cancelled oldest"),
+        (80, "queue waiting delayed active blocked completed failed"),
+        (60, "queue waiting delayed active failed"),
+        (10, "queue waiting active failed"),
+    ],
+)
+def test_a_narrow_terminal_goes_without_columns_and_cuts_nothing(width: int, head: str) -> None:
+    rows = [stats(name, waiting=1_000_000, blocked=1, cancelled=1, age_s=99) for name in default_queues()]
+    lines = shown(*rows, width=width)
+
+    assert lines[0] == head
+    assert not any("…" in line for line in lines)
+    assert [line.split()[0] for line in lines[1:]] == list(default_queues())
+
+
+def test_a_pause_is_seen_whole_at_80_columns() -> None:
+    lines = shown(*(stats(name, paused="the mail server is moved " * 5) for name in default_queues()), width=80)
 
     assert not any("…" in line for line in lines)
+    assert " ".join(lines).count(("the mail server is moved " * 5).strip()) == 10
