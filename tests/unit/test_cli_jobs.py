@@ -32,7 +32,7 @@ def shown(width: int, capsys: pytest.CaptureFixture[str], state: str = "failed",
     ("width", "heads"),
     [
         (160, ["job", "actor", "workspace", "priority", "attempts", "at", "reason"]),
-        (100, ["job", "actor", "workspace", "reason"]),
+        (100, ["job", "actor", "workspace", "priority", "reason"]),
         (80, ["job", "actor", "reason"]),
         (50, ["job", "actor"]),
         (20, ["job"]),
@@ -47,7 +47,7 @@ def test_columns_give_way_to_whole_ids(width: int, heads: list[str], capsys: pyt
 
 
 def test_the_state_is_shown_when_none_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert shown(100, capsys, "")[0].split() == ["job", "state", "actor", "reason"]
+    assert shown(100, capsys, "")[0].split() == ["job", "state", "actor", "workspace", "reason"]
 
 
 def test_a_time_of_today_is_the_time_of_day_else_the_date(capsys: pytest.CaptureFixture[str]) -> None:
