@@ -22,6 +22,10 @@ _raw_decode = JSONDecoder().raw_decode
 #: As Dramatiq's encoder writes, but for NaN and Infinity, which JSON (RFC 8259, 6) does not have.
 _encode = StandardEncoder(separators=(",", ":"), allow_nan=False).encode
 
+#: How deep a payload's objects and lists may lie in one another. Readers in other languages, and the libraries that
+#: check and show payloads, have limits of their own, the lowest at 128.
+MAX_DEPTH = 100
+
 #: What decode_payload gives: actor, args, kwargs, options, timestamp (ms).
 Parts = tuple[str, tuple[Any, ...], dict[str, Any], dict[str, Any], int]
 
@@ -31,7 +35,7 @@ def encode_payload(
 ) -> bytes:
     """The stored form of a message.
 
-    Raises: PayloadInvalid when the encoder cannot take the arguments.
+    Raises: PayloadInvalid when the encoder cannot take the arguments, or they are more than ``MAX_DEPTH`` deep.
     """
     body: dict[str, Any] = {"a": actor, "t": timestamp}
     if args:
@@ -42,10 +46,25 @@ def encode_payload(
         body["o"] = options
     try:
         encoder = get_encoder()
-        return _encode(body).encode() if type(encoder) is JSONEncoder else encoder.encode(body)
+        if type(encoder) is not JSONEncoder:
+            return encoder.encode(body)
+        encoded = _encode(body).encode()
     except Exception as error:
         # An encoder of the application's own raises what it likes: pickle an AttributeError, for one.
         raise PayloadInvalid(f"the payload for {actor!r} cannot be stored: {error}") from error
+    # Few payloads have so many brackets, so that few are walked through.
+    if encoded.count(b"{") + encoded.count(b"[") > MAX_DEPTH and _is_deeper((args, kwargs, options), MAX_DEPTH + 1):
+        raise PayloadInvalid(f"the payload for {actor!r} is more than {MAX_DEPTH} levels deep")
+    return encoded
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether ``value`` has more than ``levels`` levels of objects and lists."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return False
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in value)
 
 
 def decode_payload(data: bytes, overlay: bytes = b"") -> Parts:

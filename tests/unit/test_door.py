@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callboard.catalogue import Priority, QueueSpec
-from callboard.codec import decode_payload
+from callboard.codec import MAX_DEPTH, decode_payload
 from callboard.door import MAX_DELAY_MS, admit
 from callboard.errors import BadRequest, InvalidOption, PayloadInvalid, PayloadTooLarge
 from callboard.verbs.add import NewJob
@@ -132,6 +132,21 @@ def circle() -> dict[str, Any]:
     payload: dict[str, Any] = {}
     payload["self"] = payload
     return payload
+
+
+def nested(levels: int) -> Any:
+    """An object with lists in it, ``levels`` in all."""
+    value: Any = []
+    for _ in range(levels - 2):
+        value = [value]
+    return {"deep": value}
+
+
+def test_a_payload_may_be_a_hundred_levels_deep_and_no_more() -> None:
+    through(nested(MAX_DEPTH))
+    through({"flat": [[]] * 200})
+    with pytest.raises(PayloadInvalid, match="100 levels"):
+        through(nested(MAX_DEPTH + 1))
 
 
 @pytest.mark.parametrize("payload", [{"x": object()}, {"x": b"bytes"}, {"x": {1}}, {"x": datetime.now(UTC)}, circle()])
