@@ -24,7 +24,7 @@ def test_jobs_of_killed_workers_run_again(
         with Producer(deployment.service(), deployment.ledger, rng, ms=40, pause_s=0.03) as producer:
             for n in range(kills):
                 wait_until(lambda n=n: len(deployment.ledger.ids("end")) >= (n + 1) * 40, 60, "load before the kill")
-                victim = fleet.trees[rng.randrange(2)].ready()
+                victim = fleet.one(rng)
                 wait_until(lambda v=victim: len(deployment.held_by(v.worker_id)) >= 2, 30, "the victim to hold jobs")
                 faults.append(victim.kill())
             producer.stop()

@@ -81,7 +81,8 @@ def _by_id(lines: Iterable[Line]) -> dict[str, list[Line]]:
 
 @dataclass(slots=True)
 class Fault:
-    """One fault: when it struck, and the jobs that Redis held for whoever it struck."""
+    """One fault: when it struck, the jobs that Redis held for whoever it struck, and whether a worker died of it."""
 
     at: float
     in_flight: set[str] = field(default_factory=set)
+    worker_died: bool = False

@@ -66,8 +66,11 @@ def judge(
     lost = acknowledged - set(homes)
     unexpected = (set(homes) | set(starts)) - attempted
     in_flight = sum(len(fault.in_flight) for fault in faults)
+    returns = [*_returns(ledger.lines("ready"), faults), *([] if recoveries_from is None else [recoveries_from])]
     stamps = [
-        _recovery(fault, starts.get(job, []), recoveries_from) for fault in faults for job in sorted(fault.in_flight)
+        _recovery(job, fault, faults, starts.get(job, []), returns)
+        for fault in faults
+        for job in sorted(fault.in_flight)
     ]
     verdict = Verdict(
         len(acknowledged), len(attempted - acknowledged), lost, unexpected, ledger.extra_starts(), in_flight,
@@ -107,9 +110,27 @@ def assert_nothing_leaked(deployment: Deployment, queue: str = "work") -> None:
         assert marks <= 1, f"{marks} wake-up marks: there is at most one"
 
 
-def _recovery(fault: Fault, starts: list[Line], since: float | None) -> float:
-    """Seconds from the fault, or the later return, to the job's next start; 0 when it needed none."""
+def _returns(ready: list[Line], faults: list[Fault]) -> list[float]:
+    """When a worker was there again after all had died (seconds on the monotonic clock)."""
+    changes = sorted([(line.at, 1) for line in ready] + [(fault.at, -1) for fault in faults if fault.worker_died])
+    alive, found = 0, []
+    for at, change in changes:
+        if alive == 0 and change == 1:
+            found.append(at)
+        alive += change
+    return found
+
+
+def _recovery(job: str, fault: Fault, faults: list[Fault], starts: list[Line], returns: list[float]) -> float:
+    """Seconds from the fault to the job's next start; 0 when it needed none.
+
+    Counted from the last fault that struck the job before that start, and from the return of a worker or of Redis if
+    that was later.
+    """
     later = [line.at for line in starts if line.at > fault.at]
     if not later:
         return 0.0
-    return max(0.0, min(later) - max(fault.at, since or 0.0))
+    start = min(later)
+    struck = [each.at for each in faults if job in each.in_flight and each.at < start]
+    back = [at for at in returns if at < start]
+    return start - max([fault.at, *struck, *back])

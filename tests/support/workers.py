@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -94,7 +95,8 @@ class WorkerTree:
         """SIGKILL the whole tree at once, and tell what Redis holds for its worker."""
         at = time.monotonic()
         self.end()
-        return Fault(at, self._deployment.held_by(self.worker_id) if self.worker_id else set())
+        held = self._deployment.held_by(self.worker_id) if self.worker_id else set()
+        return Fault(at, held, worker_died=bool(self.worker_id))
 
     def terminate(self, timeout_s: float = 60.0) -> int:
         """SIGTERM, and wait for the end. Returns: the exit code."""
@@ -153,6 +155,18 @@ class Fleet:
             tree.end()
         if error is not None:
             print(f"--- what the workers printed\n{self.output()[-6000:]}")
+
+    def one(self, rng: random.Random) -> WorkerTree:
+        """One of the trees that run, whose worker has booted: not one that was killed and is about to be replaced."""
+        place = rng.randrange(self._size)
+
+        def look() -> WorkerTree | None:
+            tree = self.trees[place]
+            return tree if tree.running() and tree.is_ready() else None
+
+        found = wait_until(look, BOOT_S, lambda: f"a worker that is ready; they printed:\n{self.output()[-2000:]}")
+        assert found is not None
+        return found
 
     def output(self) -> str:
         """What all trees have printed so far."""
