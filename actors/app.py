@@ -10,8 +10,8 @@ from callboard.broker import CallboardBroker
 from callboard.settings import Settings
 from middleware.stack import default_stack
 
-#: The modules of the job types, one a queue.
-JOB_TYPES = ("actors.email_notifications", "actors.maintenance", "actors.webhook_delivery")
+#: The modules of the job types, one a queue, and the canaries of all queues.
+JOB_TYPES = ("actors.canary", "actors.email_notifications", "actors.maintenance", "actors.webhook_delivery")
 
 
 def compose(settings: Settings | None = None) -> CallboardBroker:

@@ -15,10 +15,12 @@ from bench import (
     calibration,
     context,
     flat,
+    flows,
     idle,
     memory,
     pickup,
     report,
+    schedules,
     settings,
     steering,
     systems,
@@ -48,6 +50,8 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "bulk-steering": bulk_steering,
     "validation": validation,
     "webhooks": webhooks,
+    "flows": flows,
+    "schedules": schedules,
 }
 
 #: Only when asked for with --only.

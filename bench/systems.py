@@ -113,7 +113,7 @@ def callboard_jobs(server: RedisServer, queue: str, threads: int, **env: str) ->
         name=f"Callboard ({queue}, 1 × {threads})",
         producer=[],
         workers=[_dramatiq_cli("actors", 1, threads)],
-        env={"REDIS_URL": server.url, **env},
+        env={"REDIS_URL": server.url, "CALLBOARD_CANARY": "false", "CALLBOARD_SCHEDULES": "false", **env},
         left=_sum_of("zcard", waiting, active, delayed),
         failed=lambda client: client.zcard(failed),
     )

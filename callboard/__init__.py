@@ -13,10 +13,11 @@ from callboard.broker import CallboardBroker
 from callboard.catalogue import Priority
 from callboard.current import CurrentJob, current_job
 from callboard.errors import CallboardError, Deferred, JobFailed, PermanentError, ResultMissing
+from callboard.flows.plan import chain, group, step
 from callboard.service import QueueService
 from callboard.settings import Settings
 
 __all__ = [
     "CallboardBroker", "CallboardError", "CurrentJob", "Deferred", "JobFailed", "PermanentError", "Priority",
-    "QueueService", "ResultMissing", "Settings", "current_job",
+    "QueueService", "ResultMissing", "Settings", "chain", "current_job", "group", "step",
 ]  # fmt: skip

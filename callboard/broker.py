@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -10,14 +11,16 @@ from dramatiq import Actor, Broker, Consumer, Message, MessageProxy, Middleware
 from dramatiq.errors import QueueJoinTimeout
 from dramatiq.middleware import MiddlewareError
 
-from callboard.door import MAX_PRIORITY, admit, check_actor_options
+from callboard.door import MAX_PRIORITY, admit, check_actor_options, check_names
 from callboard.errors import BadRequest, InvalidOption, UnknownQueue
 from callboard.payloads import VERSION_OPTION, Contract, contract_of, taking
 from callboard.registry import published
 from callboard.results import keep_failure
+from callboard.schedules import beside, declared
+from callboard.schedules.definition import Definition
 from callboard.settings import Settings
 from callboard.store.store import Store, open_store
-from callboard.verbs.add import add
+from callboard.verbs.add import NewJob, add
 from callboard.verbs.looking import queue_stats, stats_call
 from callboard.worker.finish import FAILED, RETRY, described, refuse
 from callboard.worker.interrupter import guard
@@ -50,6 +53,7 @@ class CallboardBroker(Broker):
         self.runtime = runtime or WorkerRuntime()
         self._speaker = StoreSpeaker(self.store, lambda: self.runtime.worker_id)
         self._contracts: dict[str, Contract] = {}
+        self._schedules: dict[str, Definition] = {}
         self._hooks: dict[str, list[Callable[..., Any]]] = {}
         super().__init__(middleware=[])
         self.add_middleware(self.runtime)
@@ -109,7 +113,8 @@ class CallboardBroker(Broker):
         ``payload=Model`` it gets an instance of the model.
 
         Raises: UnknownQueue; InvalidOption for a priority that no job may have (0: the queue's default), or options
-        that are out of range.
+        that are out of range; InvalidSchedule for a schedule (``periodic=…``) that cannot be, PayloadInvalid when its
+        payload is none that the actor takes.
         """
         name = actor.actor_name
         priority: Any = actor.priority
@@ -123,8 +128,25 @@ class CallboardBroker(Broker):
         if contract is not None:
             self._contracts[name] = contract
             actor.fn = taking(actor.fn, contract, self._version_of_running)
+        if actor.options.get(declared.OPTION) is not None:
+            self._declare_schedule(actor, contract)
         actor.fn = guard(actor.fn, self.runtime.interrupter, self.runtime.current_job, self._speaker)
         super().declare_actor(actor)
+
+    def _declare_schedule(self, actor: Actor[Any, Any], contract: Contract | None) -> None:
+        definition = declared.declaration(actor.actor_name, actor.queue_name, actor.options[declared.OPTION])
+        check_names(definition.options, self.settings.job_options)
+        admit(
+            self.catalogue[actor.queue_name], actor.actor_name, (), definition.payload, definition.options, "check",
+            actor_priority=actor.priority, takes=contract, timestamp=0,
+        )  # fmt: skip
+        if isinstance(actor.options[declared.OPTION], str | Mapping):
+            actor.options[declared.OPTION] = declared.Periodic(definition)
+        self._schedules[actor.actor_name] = definition
+
+    def declared_schedules(self) -> list[Definition]:
+        """The schedules that the actors of this broker declare (``periodic=…``)."""
+        return list(self._schedules.values())
 
     def _version_of_running(self, actor: str) -> int | None:
         """The version of the payload of the job that this thread now starts; None when ``actor`` is called otherwise,
@@ -165,6 +187,10 @@ class CallboardBroker(Broker):
         if job is not None and job.committing:
             self._enqueue_with_finish(job, message, delay)
             return message
+        if beside.OPTION in message.options and message.actor_name in self._schedules:
+            second = beside.scheduled_at(message.options)
+            if second is not None:
+                return self._enqueue_tick(message, second)
         spec = self.catalogue[message.queue_name]
         self.emit_before("enqueue", message, delay)
         admitted = self._admit(message, delay)
@@ -172,13 +198,30 @@ class CallboardBroker(Broker):
         self.emit_after("enqueue", message, delay)
         return message
 
-    def _admit(self, message: Message[Any], delay: int | None) -> Any:
+    def _admit(self, message: Message[Any], delay: int | None) -> NewJob:
         actor = self.actors.get(message.actor_name)
         return admit(
             self.catalogue[message.queue_name], message.actor_name, message.args, message.kwargs, message.options,
             message.message_id, actor_priority=actor.priority if actor else 0,
             takes=self._contracts.get(message.actor_name), delay_ms=delay, timestamp=message.message_timestamp,
         )  # fmt: skip
+
+    def _enqueue_tick(self, message: Message[Any], second: int) -> Message[Any]:
+        """A message of the command ``periodiq``: added once with what this deployment ticks itself."""
+        options = {name: value for name, value in message.options.items() if name != beside.OPTION}
+        self.emit_before("enqueue", message, None)
+
+        def make(job_id: str, due_ms: int) -> NewJob:
+            job = self._admit(replace(message, message_id=job_id, options=options), None)
+            job.due_ms = due_ms
+            return job
+
+        spec, definition = self.catalogue[message.queue_name], self._schedules[message.actor_name]
+        job_id = beside.add_tick(self.store, spec, definition, second, make)
+        if job_id is not None:
+            message = replace(message, message_id=job_id, options=options)
+            self.emit_after("enqueue", message, None)
+        return message
 
     def _enqueue_with_finish(self, job: Job, message: Message[Any], delay: int | None) -> None:
         if message.message_id == job.message_id and message.queue_name == job.queue_name:
@@ -189,14 +232,18 @@ class CallboardBroker(Broker):
             return
         self.emit_before("enqueue", message, delay)
         try:
-            new = self._admit(message, delay)
+            row = self.outbox_row(message, delay)
         except BadRequest as error:
             if job.exception is None:
                 refuse(job, type(error).__name__, f"{message.actor_name} could not be sent: {error}")
             raise
-        row = (message.queue_name, new.stored_id, new.payload, new.priority, new.workspace, new.delay_ms)
         job.outbox = [*(job.outbox or ()), row]
         self.emit_after("enqueue", message, delay)
+
+    def outbox_row(self, message: Message[Any], delay: int | None = None) -> tuple[Any, ...]:
+        """A message as the outbox takes it (see ``verbs/includes/outbox.lua``), checked as by :meth:`enqueue`."""
+        new = self._admit(message, delay)
+        return message.queue_name, new.stored_id, new.payload, new.priority, new.workspace, new.delay_ms
 
     # Consuming
 

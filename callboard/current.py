@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, overload
 
 from callboard.errors import Deferred, InvalidOption, NoCurrentJob
+from callboard.flows.ends import ChildEnd
 from callboard.worker.job import Job
 
 _MISSING: Any = object()
@@ -32,6 +33,9 @@ class Speaker(Protocol):
 
     def checkpoints(self, job: Job) -> dict[str, Any]:
         """All that earlier attempts, and this one, noted."""
+
+    def children(self, job: Job) -> list[ChildEnd]:
+        """How the job's children in its flow ended."""
 
 
 class CurrentJob:
@@ -141,6 +145,29 @@ class CurrentJob:
         if self._kept is None:
             self._kept = self._speaker.checkpoints(self._job)
         return copy.deepcopy(self._kept.get(name))
+
+    def children(self) -> list[ChildEnd]:
+        """How the jobs of the flow that this one waited for ended, in the order of the flow; none without a flow."""
+        return self._speaker.children(self._job)
+
+    def previous_result(self) -> Any:
+        """What the job before this one in its chain returned; None when it returned nothing, or there is none.
+
+        Raises: InvalidOption when this job waited for several: see :meth:`child_results`.
+        """
+        before = self.children()
+        if len(before) > 1:
+            raise InvalidOption(f"job {self.id} waited for {len(before)} jobs: ask for child_results()")
+        return before[0].result if before else None
+
+    def child_results(self) -> list[Any]:
+        """What the jobs that this one waited for returned, in the order of the flow; None for one that did not
+        complete."""
+        return [child.result for child in self.children()]
+
+    def failed_children(self) -> list[ChildEnd]:
+        """The jobs that this one waited for and that failed or were cancelled."""
+        return [child for child in self.children() if child.outcome != "completed"]
 
     def uninterrupted(self) -> AbstractContextManager[None]:
         """A block in which nothing is raised into the actor from outside: no time limit, cancel, lost lease, shutdown.

@@ -43,6 +43,7 @@ _NUMBERS: dict[str, tuple[type[int] | tuple[type[int], type[float]], float, floa
 KNOWN_OPTIONS = frozenset({
     *_NUMBERS, "priority", "workspace", "tags", "backoff", "notify_shutdown", "store_results",
     "on_success", "on_failure", "on_retry_exhausted", "pipe_target", "pipe_ignore",
+    "group_completion_uuid", "group_completion_callbacks", "group_completion_size",
 })  # fmt: skip
 
 #: Options of actors that are Python objects: as text in a job they would end the worker thread that meets them.

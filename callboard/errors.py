@@ -7,11 +7,14 @@
     │   ├── UnknownQueue
     │   ├── UnknownActor
     │   ├── InvalidOption             priority, delay, id … out of range
+    │   ├── InvalidFlow               a circle, an id twice, nothing to run
+    │   ├── InvalidSchedule           no such cron line or zone, a start after its end …
     │   ├── PayloadInvalid            not JSON, or not what the actor takes
     │   └── PayloadTooLarge
     ├── QueueFull                     the queue is at its ``max_length``
     ├── QueueClosed                   the queue is being obliterated
     ├── JobNotFound
+    ├── ScheduleNotFound
     ├── ResultMissing                 the job has not ended, or its result has had its time
     ├── JobFailed                     there is no result: the job failed or was cancelled
     ├── WrongState                    the job's state does not allow it; ``state`` says which it is in
@@ -72,6 +75,14 @@ class PayloadTooLarge(BadRequest):
     """The payload is over the limit. Store the data elsewhere and send a reference to it."""
 
 
+class InvalidFlow(BadRequest):
+    """The flow cannot be: a circle, an id that is there twice, nothing to run. Correct the plan and add it again."""
+
+
+class InvalidSchedule(BadRequest):
+    """The schedule cannot be: no such cron line or time zone, a start after its end. Correct it and add it again."""
+
+
 class QueueFull(CallboardError):
     """The queue holds as many jobs as it may. Add again later, or raise the queue's ``max_length``."""
 
@@ -82,6 +93,10 @@ class QueueClosed(CallboardError):
 
 class JobNotFound(CallboardError):
     """No job of that id is in the queue: it never was, or its retention has passed."""
+
+
+class ScheduleNotFound(CallboardError):
+    """There is no schedule of that id: it never was, or it was deleted."""
 
 
 class ResultMissing(CallboardError):

@@ -26,7 +26,9 @@ QUEUE_KEYS: dict[str, str] = {
     "results": "hash: job id -> encoded result",
     "expiry": "zset: job id by the time its result expires (ms)",
     "dedup": "hash: dedup key -> packed holder",
-    "children": "hash: parent job id -> packed state of its children",
+    "parents": "hash: job id -> packed list of its parents in flows",
+    "children": "hash: parent job id -> packed family; '/<family>/<place>' -> packed child and how it ended",
+    "staged": "hash: what flows put aside: parts of large ones, ends whose parent is on its way, barriers of groups",
     "meta": "hash: paused, reason, format, next outbox number, lone claim, health as last checked …",
     "totals": "hash: counters that survive crashes (added, completed, failed …)",
     "tags": "hash: fair-share tags: 'v<priority>' and 'w<priority>:<workspace>'",
@@ -36,7 +38,7 @@ QUEUE_KEYS: dict[str, str] = {
     "history": "hash: '<minute>:<what>' -> count",
     "outbox": "zset: packed message for a queue, by number",
     "sources": "hash: source queue -> number of the last message taken from its outbox",
-    "ticks": "hash: schedule -> last tick added (ms)",
+    "ticks": "hash: schedule -> packed {last tick (ms), the last job it made, what came of the tick}",
     "calls": "hash: caller -> packed answer of its last call, for a resend",
     "wake": "list: at most one mark: there is startable work",
 }
@@ -50,6 +52,9 @@ DEPLOYMENT_KEYS: dict[str, str] = {
     "locks": "hash: name -> packed holder, token and expiry (ms) of a run of which there may be one",
     "reports": "hash: report's id -> JSON of a line a queue",
     "report_times": "zset: report's id by the time it was made (ms)",
+    "schedules": "hash: schedule -> packed definition and how it stands (see verbs/includes/schedule.lua)",
+    "schedule_times": "zset: schedule by when it is to be looked at (ms); '<queue>/<schedule>' where one has left",
+    "schedule_ids": "zset: schedule, all with score 0, in the order of ids",
 }
 
 #: The hash tag of the deployment's keys. No queue can have this name: queue names begin with a letter or underscore.

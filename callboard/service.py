@@ -11,10 +11,14 @@ from typing import Any
 from callboard.catalogue import Priority, QueueSpec
 from callboard.door import admit, check_names, delay_in_ms
 from callboard.errors import CallboardError, UnknownActor
+from callboard.flows import steering as flow_steering
+from callboard.flows.operations import FlowOperations
+from callboard.flows.plan import Step
 from callboard.health import Health, QueueHealth
 from callboard.ids import new_id
 from callboard.records import JobView
 from callboard.registry import ActorRegistry
+from callboard.schedules.operations import ScheduleOperations
 from callboard.settings import Settings
 from callboard.shown import shown_job
 from callboard.store.store import Store, open_store
@@ -58,7 +62,7 @@ class PartlyAdded(CallboardError):
         self.landed = landed
 
 
-class QueueService:
+class QueueService(FlowOperations, ScheduleOperations):
     """Operations on the queues of a deployment.
 
     Every method takes the queue's name first and raises ``UnknownQueue`` when the catalogue has no such queue,
@@ -147,6 +151,10 @@ class QueueService:
             delay_ms=delay_in_ms(job.delay), run_at=job.run_at,
         )  # fmt: skip
         return job_id, admitted
+
+    def _admit_step(self, step: Step) -> tuple[str, NewJob]:
+        job = JobSpec(step.actor, step.payload, step.id, step.delay, step.run_at, step.options)
+        return self._admit(self.catalogue[step.queue], job)
 
     # Seeing
 
@@ -278,8 +286,13 @@ class QueueService:
     # Steering one job. Each says what it did: "done", "told" (the worker that runs the job hears of it within a second)
     # or "already"; each raises JobNotFound, and WrongState with the job's present state.
 
-    def remove_job(self, queue: str, job_id: str, *, force: bool = False) -> Outcome:
-        """Remove a job and all that is kept about it. An active one is refused, or with ``force`` cancelled first."""
+    def remove_job(self, queue: str, job_id: str, *, force: bool = False, children: bool = False) -> Outcome:
+        """Remove a job and all that is kept about it. An active one is refused, or with ``force`` cancelled first.
+
+        ``children``: the jobs that it waits for, and all below them, go before it.
+        """
+        if children:
+            flow_steering.remove_below(self.store, self.catalogue, self.catalogue[queue].name, job_id, force=force)
         return steering.remove(self.store, self.catalogue[queue].name, job_id, force=force)
 
     def retry_job(self, queue: str, job_id: str, *, reset_attempts: bool = False) -> Outcome:

@@ -64,6 +64,8 @@ class Settings(BaseSettings):
         None, ge=1, description="resident size above which a worker process is started anew (MiB)"
     )
     gil_watchdog: bool = Field(True, description="end a process whose leases could not be renewed for four leases")
+    schedules: bool = Field(True, description="this worker process declares and ticks schedules when it is its turn")
+    canary: bool = Field(True, description="the platform's workers run a job on every queue each minute")
 
     @field_validator("redis_url", mode="before")
     @classmethod

@@ -1,4 +1,5 @@
-"""Jobs as they may be shown: without the secrets that :mod:`callboard.masking` knows. What is stored stays as it is."""
+"""Jobs and schedules as they may be shown: without the secrets that :mod:`callboard.masking` knows. What is stored
+stays as it is."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 
 from callboard.masking import mask_payload, mask_secrets, mask_text
 from callboard.records import JobView
+from callboard.schedules.state import Schedule
 from callboard.verbs.telling import JobDetails
 
 
@@ -29,3 +31,12 @@ def shown_details(told: JobDetails) -> JobDetails:
     return JobDetails(
         [(at, mask_text(line)) for at, line in told.log], mask_secrets(told.progress), mask_secrets(told.checkpoints)
     )
+
+
+def shown_schedule(schedule: Schedule, schema: Mapping[str, Any] | None) -> Schedule:
+    """A copy of ``schedule``, masked as its jobs are."""
+    definition = schedule.definition
+    shown = replace(
+        definition, payload=mask_payload(definition.payload, schema), options=mask_secrets(definition.options)
+    )
+    return replace(schedule, definition=shown, last_error=mask_text(schedule.last_error))

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from callboard.records import JobView
 from demo.email_checks import check_emails
 from demo.evidence import Evidence
+from demo.flow_checks import check_flow
+from demo.heartbeat import check_heartbeat
 from demo.jobs import Planned
 from demo.play import Cast
 from demo.upkeep_checks import check_upkeep
@@ -21,6 +23,8 @@ def check_all(cast: Cast, evidence: Evidence) -> list[Check]:
         *check_emails(cast, evidence),
         *check_webhooks(cast, evidence),
         *check_upkeep(cast, evidence),
+        *check_flow(cast, evidence),
+        *check_heartbeat(evidence.schedule, list(evidence.events)),
     ]
 
 

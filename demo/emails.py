@@ -20,7 +20,7 @@ BACKOFF_MS = 1_000
 #: How long the delayed job is put off (in seconds).
 DELAY_S = 6.0
 
-URGENT, DELAYED = "password-reset", "reminder"
+URGENT, DELAYED, LAST = "password-reset", "reminder", "all-checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,11 @@ def backlog() -> list[Email]:
 def urgent() -> Email:
     """The email that cannot wait."""
     return _notice(URGENT, "Reset your password", {"locked-out@example.org": 0}, priority=Priority.CRITICAL)
+
+
+def last() -> Email:
+    """The email that is sent when the maintenance jobs have ended."""
+    return _notice(LAST, "Everything was checked", {"operator@example.org": 0})
 
 
 def instruct(server: LocalSmtp, emails: list[Email]) -> None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callboard import QueueService
-from callboard.errors import CallboardError, JobFailed, JobNotFound, ResultMissing
+from callboard.errors import CallboardError, JobFailed, JobNotFound, ResultMissing, ScheduleNotFound
+from callboard.flows.tree import FlowNode
 from callboard.records import JobView
+from callboard.schedules.state import Schedule
 from callboard.verbs.health import NotedHealth
 from callboard.verbs.reports import Report
 from callboard.verbs.telling import Event
+from demo import heartbeat
 from demo.board import Board
 from demo.mailbox import files_of_letter
 from demo.play import Cast
@@ -34,6 +37,9 @@ class Evidence:
     reports: Sequence[Report] = ()
     #: Queue -> what the last health check found of it; None where there was none.
     health: dict[str, NotedHealth | None] = field(default_factory=dict)
+    #: The flow of the maintenance jobs and the last email.
+    flow: FlowNode | None = None
+    schedule: Schedule | None = None
 
 
 def read_back(
@@ -54,6 +60,14 @@ def read_back(
                 evidence.results[job.job_id] = service.get_result(job.queue, job.job_id)
             except (JobNotFound, JobFailed, ResultMissing):
                 pass
+        try:
+            evidence.flow = service.get_flow(cast.last.job.queue, cast.last.job.job_id)
+        except JobNotFound:
+            pass
+        try:
+            evidence.schedule = service.get_schedule(heartbeat.SCHEDULE)
+        except ScheduleNotFound:
+            pass
         evidence.reports = service.get_reports()
         evidence.health = {queue: service.get_noted_health(queue) for queue in service.catalogue}
     except CallboardError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from callboard import QueueService
+from callboard import QueueService, group, step
+from callboard.flows.plan import Step
 from callboard.service import JobSpec
-from demo import commands, emails, webhooks
+from demo import commands, emails, heartbeat, webhooks
 from demo.board import Board
 from demo.emails import Email
 from demo.jobs import Planned
@@ -31,6 +32,7 @@ class Cast:
     urgent: Email = field(default_factory=emails.urgent)
     backlog: list[Email] = field(default_factory=emails.backlog)
     delayed: Email = field(default_factory=emails.delayed)
+    last: Email = field(default_factory=emails.last)
     by_name: list[Delivery] = field(init=False)
     fanned_out: list[Delivery] = field(init=False)
     upkeep: Upkeep = field(default_factory=Upkeep)
@@ -42,6 +44,10 @@ class Cast:
     @property
     def emails(self) -> list[Email]:
         """All emails."""
+        return [*self._emails_before, self.last]
+
+    @property
+    def _emails_before(self) -> list[Email]:
         return [*self.attached, *self.refused, self.delayed, self.urgent, *self.backlog]
 
     @property
@@ -52,12 +58,12 @@ class Cast:
     @property
     def work(self) -> list[Planned]:
         """What the maintenance jobs find when they start."""
-        return [*(each.job for each in self.emails), *(each.job for each in self.deliveries)]
+        return [*(each.job for each in self._emails_before), *(each.job for each in self.deliveries)]
 
     @property
     def everybody(self) -> list[Planned]:
         """All jobs."""
-        return [*self.work, *self.upkeep.jobs]
+        return [*self.work, *self.upkeep.jobs, self.last.job]
 
 
 def play(
@@ -78,13 +84,13 @@ def play(
     finally:
         publishing.stop()
     yield from _until_ended(board, cast.work)
-    for job in cast.upkeep.jobs:
-        _add(service, job)
-    yield from _until_ended(board, cast.upkeep.jobs)
+    service.add_flow(group(*(_step(job) for job in cast.upkeep.jobs), then=_step(cast.last.job)))
+    yield from _until_ended(board, [*cast.upkeep.jobs, cast.last.job])
 
 
 def _add_work(service: QueueService, board: Board, cast: Cast) -> Generator[None]:
     """Add all that is added by name, the urgent email when a few of the backlog are sent."""
+    heartbeat.schedule(service)
     first = [each.job for each in (cast.delayed, *cast.attached, *cast.refused)]
     for job in (*first, *(each.job for each in cast.by_name)):
         _add(service, job)
@@ -100,6 +106,10 @@ def _until_ended(board: Board, jobs: list[Planned]) -> Generator[None]:
     ids = [job.job_id for job in jobs]
     while board.ended(ids) < len(ids):
         yield
+
+
+def _step(job: Planned) -> Step:
+    return step(job.queue, job.actor, job.payload, id=job.job_id, **job.options)
 
 
 def _add(service: QueueService, job: Planned) -> None:

@@ -141,4 +141,5 @@ def _set_environment(url: str, smtp: LocalSmtp, receiver: WebhookReceiver) -> No
         # Nobody may send webhooks to an address of this machine, but for this one.
         "CALLBOARD_WEBHOOK_ALLOW": f"{receiver.host}/32:{receiver.port}",
         "CALLBOARD_SMTP_HELO_NAME": "localhost",  # looking up this host's own name can take seconds
+        "CALLBOARD_CANARY": "false",  # jobs are counted a queue
     }

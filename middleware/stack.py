@@ -17,6 +17,7 @@ from middleware.age_limit import AgeLimit
 from middleware.attempt_log import AttemptLog
 from middleware.callbacks import Callbacks
 from middleware.event_loop import EventLoop
+from middleware.group_callbacks import GroupCallbacks
 from middleware.job_logging import JobLogging
 from middleware.pipelines import Pipelines
 from middleware.recycling import recycling
@@ -61,6 +62,8 @@ LAYERS: tuple[Layer, ...] = (
           lambda _: CurrentMessage()),
     Layer("Callbacks", "`on_success`, `on_failure`, through the outbox", "asked after Results and Retries",
           lambda _: Callbacks()),
+    Layer("GroupCallbacks", "what follows a group of jobs, through the outbox", "asked after Results and Retries",
+          lambda _: GroupCallbacks()),
     Layer("Pipelines", "the next link of a pipeline, through the outbox", "asked after Results and Retries",
           lambda _: Pipelines()),
     Layer("Results", "return values, kept with the job",

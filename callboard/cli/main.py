@@ -14,9 +14,13 @@ from callboard.cli.plainly import plainly
 #: Subcommand -> (where its click command is, what it does in one line). The line is repeated here so that
 #: ``callboard --help`` need not load them all; a test compares it with the command's own.
 COMMANDS = {
+    "flows": ("callboard.cli.flows:flows",
+              "See and steer flows: show, cancel, retry, remove. A flow is named by any of its jobs."),
     "generate": ("callboard.cli.generate:generate", "Write the files of the source tree that follow from the code."),
     "jobs": ("callboard.cli.jobs:jobs", "See and steer jobs: list, show, find, retry, remove, cancel, promote."),
     "queues": ("callboard.cli.queues:queues", "Show every queue and how many jobs are in which state."),
+    "schedules": ("callboard.cli.schedules:schedules",
+                  "See and steer recurring jobs: list, show, add, pause, resume, run, delete, preview."),
     "up": ("callboard.cli.up:up", "Run the whole system in the foreground: Redis and workers."),
     "worker": ("callboard.cli.worker:worker", "Run worker processes and restart each alone when it dies."),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from dramatiq import Message, Middleware
@@ -67,6 +67,8 @@ class InlineBroker(CallboardBroker):
         self._memory.published, self._memory.on_cancel = self.published_actors, self._cancelled
         self._running: Job | None = None
         self._exceptions: dict[tuple[str, str], BaseException | None] = {}
+        #: Jobs of groups that have not completed, by barrier.
+        self._barriers: dict[str, int] = {}
         self._fetches = 0
         self._thread = InlineThread(self)
 
@@ -248,12 +250,25 @@ class InlineBroker(CallboardBroker):
             self._exceptions[job.queue_name, job.stored_id] = job.exception
 
     def _commit(self, shelf: Shelf, job: Job) -> None:
-        for queue, stored_id, payload, priority, workspace, delay in shelf.finish(finish_of(job, self.settings)):
-            row = (stored_id, payload, priority, workspace, delay, 0)
-            try:
-                self._memory.shelves[queue].add([row], self._memory.take_order())
-            except CallboardError as error:
-                logger.error("what job %s sent was refused: %s", job.message_id, error)
+        for message in shelf.finish(finish_of(job, self.settings)):
+            if message[6:]:
+                self._arrived(job, message[1], *message[6])
+            else:
+                self._deliver(job, message)
+
+    def _deliver(self, job: Job, message: Sequence[Any]) -> None:
+        queue, stored_id, payload, priority, workspace, delay = message
+        row = (stored_id, payload, priority, workspace, delay, 0)
+        try:
+            self._memory.shelves[queue].add([row], self._memory.take_order())
+        except CallboardError as error:
+            logger.error("what job %s sent was refused: %s", job.message_id, error)
+
+    def _arrived(self, job: Job, barrier: str, size: int, messages: Sequence[Sequence[Any]]) -> None:
+        """A job of a group has completed; the last one sends what follows it."""
+        left = self._barriers[barrier] = self._barriers.get(barrier, size) - 1
+        for message in messages if left == 0 else ():
+            self._deliver(job, message)
 
     def _cannot_run(self, shelf: Shelf, job: Job) -> None:
         reason = job.unreadable or f"no worker of this version has an actor {job.actor_name!r}"

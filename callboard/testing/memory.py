@@ -45,6 +45,7 @@ class MemoryStore(Store):
         self._verbs: dict[str, Callable[[Shelf, Sequence[Any]], Any]] = {
             "add": self._add, "get": _get, "get_result": self._get_result, "list": _list, "stats": self._stats,
             "details": _details, "progress": _progress, "log": self._log, "checkpoint": _checkpoint,
+            "children": _no_children,
             "cancel": self._cancel, "promote": self._promote, "retry": _retry, "remove": _remove,
         }  # fmt: skip
 
@@ -149,6 +150,10 @@ class MemoryStore(Store):
             shelf.put(kept, 0)
             return [_DONE, state]
         return [_ALREADY if state == WAITING else _WRONG_STATE, state]
+
+
+def _no_children(shelf: Shelf, args: Sequence[Any]) -> None:
+    """Flows need a server: no job here waited for others."""
 
 
 def _nothing(queue: str, stored_id: str) -> None:

@@ -37,9 +37,10 @@ class NewJob:
     delay_ms: int
     due_ms: int
 
-    def row(self, number: int = 0) -> tuple[Any, ...]:
-        """The job as the script takes it; ``number`` is its place in an outbox."""
-        return self.stored_id, self.payload, self.priority, self.workspace, self.delay_ms, self.due_ms, number
+    def row(self, kin: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """The job as the script takes it; ``kin``: its place in a flow."""
+        plain = (self.stored_id, self.payload, self.priority, self.workspace, self.delay_ms, self.due_ms, 0)
+        return (*plain, kin) if kin else plain
 
 
 class _Caller(threading.local):
@@ -69,7 +70,27 @@ def add(store: Store, spec: QueueSpec, jobs: Sequence[NewJob]) -> str:
     """
     caller, number = _next_call()
     rows = pack([job.row() for job in jobs])
-    args = (caller, number, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, "", rows)
+    return _resent(store, spec, (*_who(spec, store, caller, number), rows, b""))
+
+
+def add_with_messages(
+    store: Store, spec: QueueSpec, job: NewJob, kin: Sequence[Any], messages: Sequence[Sequence[Any]]
+) -> bool:
+    """Add the root of a flow, and with it messages to the queue's outbox: the flow's other jobs, all or nothing.
+
+    Returns: False when a job of the root's id was there already; nothing was added then.
+    Raises: as :func:`add`.
+    """
+    args = (*_who(spec, store, *_next_call()), pack([job.row(kin)]), pack(list(messages)))
+    return _resent(store, spec, args) == ADDED
+
+
+def _who(spec: QueueSpec, store: Store, caller: str, number: int) -> tuple[Any, ...]:
+    return caller, number, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, ""
+
+
+def _resent(store: Store, spec: QueueSpec, args: tuple[Any, ...]) -> str:
+    """The codes of an add that is sent until it is answered or the time for it is up."""
     deadline = time.monotonic() + store.settings.add_timeout_s
     wait = _FIRST_WAIT_S
     while True:
@@ -89,7 +110,7 @@ def deliver(store: Store, spec: QueueSpec, source: str, rows: Sequence[tuple[Any
     Raises: as :func:`add`, without resending: the outbox is read again later.
     """
     packed = pack(list(rows))
-    args = ("", 0, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, source, packed)
+    args = ("", 0, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, source, packed, b"")
     return _codes(store.call("add", spec.name, args), spec)
 
 

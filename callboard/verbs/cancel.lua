@@ -5,9 +5,11 @@
 -- KEYS[11]  attempts    KEYS[12] logs       KEYS[13] children   KEYS[14] progress   KEYS[15] checkpoints
 -- KEYS[16]  cancels     KEYS[17] totals     KEYS[18] history    KEYS[19] events
 -- KEYS[20]  results     KEYS[21] expiry
+-- KEYS[22] parents    KEYS[23] staged     KEYS[24] outbox     KEYS[25] meta
+-- KEYS[26] wake
 -- ARGV[1]   job id      ARGV[2]  reason     ARGV[3]  cancelled jobs kept            ARGV[4]  events_max
 -- Returns   {code, state before}: 1 cancelled, 2 told, 0 it is cancelled already, -1 no such job, -2 it has ended
--- include: record clock lists count states forget stop
+-- include: record clock lists count wake states outbox family kin told forget stop
 local id, reason = ARGV[1], ARGV[2]
 local packed = redis.call('HGET', K.record, id)
 if not packed then return {NOT_FOUND, ''} end

@@ -5,12 +5,14 @@
 -- KEYS[11]  attempts    KEYS[12] logs       KEYS[13] children   KEYS[14] progress   KEYS[15] checkpoints
 -- KEYS[16]  cancels     KEYS[17] totals     KEYS[18] history    KEYS[19] events
 -- KEYS[20]  results     KEYS[21] expiry
+-- KEYS[22] parents    KEYS[23] staged     KEYS[24] outbox     KEYS[25] meta
+-- KEYS[26] wake
 -- ARGV[1]   state's key (waiting, held, delayed, blocked)       ARGV[2]  packed filter (see select.lua)
 -- ARGV[3]   added at or before (ms; 0: now, given back): what is added meanwhile is not meant
 -- ARGV[4]   score and ARGV[5] id of the last job looked at ('' to begin)            ARGV[6]  jobs to look at
 -- ARGV[7]   reason      ARGV[8]  cancelled jobs kept            ARGV[9]  events_max
 -- Returns   {cancelled, looked at, score, id to go on from ('' when through), added at or before (ms)}
--- include: record clock lists count states forget stop place select
+-- include: record clock lists count wake states outbox family kin told forget stop place select
 local until_ms = tonumber(ARGV[3])
 if until_ms == 0 then until_ms = now end
 local ids, _, last_score, last_id = step_through(K[ARGV[1]], ARGV[4], ARGV[5], tonumber(ARGV[6]))

@@ -5,11 +5,13 @@
 -- KEYS[11]  attempts    KEYS[12] logs       KEYS[13] children   KEYS[14] progress   KEYS[15] checkpoints
 -- KEYS[16]  cancels     KEYS[17] totals     KEYS[18] history    KEYS[19] events
 -- KEYS[20]  results     KEYS[21] expiry
+-- KEYS[22] parents    KEYS[23] staged     KEYS[24] outbox     KEYS[25] meta
+-- KEYS[26] wake
 -- ARGV[1]   state's key  ARGV[2] older than (ms): since the end of ended jobs, since the add of others
 -- ARGV[3]   jobs to remove at most          ARGV[4]  score and ARGV[5] id to go on from ('' to begin)
 -- ARGV[6]   events_max
 -- Returns   {ids removed, score, id to go on from ('' when through)}
--- include: record clock lists count states forget erase place select
+-- include: record clock lists count wake states outbox family kin told forget erase place select
 local key, before, limit = K[ARGV[1]], now - tonumber(ARGV[2]), tonumber(ARGV[3])
 local ids, scores, last_score, last_id = step_through(key, ARGV[4], ARGV[5], limit)
 local by_end = ARGV[1] == 'completed' or ARGV[1] == 'failed' or ARGV[1] == 'cancelled'
@@ -28,6 +30,7 @@ if #ids > 0 then
 end
 if #old > 0 then
   redis.call('ZREM', key, unpack(old))
+  if not by_end and tell_parents(old, CANCELLED, 'cleaned') then mark() end
   erase(old)
   count('cleaned', #old)
   if not by_end then count('dropped', #old) end

@@ -6,6 +6,7 @@
 -- KEYS[11]  results     KEYS[12] expiry      KEYS[13] children   KEYS[14] meta       KEYS[15] totals
 -- KEYS[16]  history     KEYS[17] events      KEYS[18] outbox     KEYS[19] calls      KEYS[20] wake
 -- KEYS[21]  tags        KEYS[22] progress    KEYS[23] checkpoints KEYS[24] cancels
+-- KEYS[25] parents    KEYS[26] staged
 -- ARGV[1]   worker id (12 characters)
 -- ARGV[2]   number of the call, rising a worker; with the id it makes the token of what is fetched
 -- ARGV[3]   jobs to fetch that start at once      ARGV[4]  jobs to fetch ahead (reserve)
@@ -22,7 +23,7 @@
 --           codes: one character a finish, 1 done, 0 stale token or no record (nothing changed)
 --           jobs: id, payload, packed record, id, …     lone: 1 when a job waits that must start alone
 --           cancels: ids of this worker's jobs that are to be interrupted
--- include: record clock lists count tags wake due forget attempts erase cancels finish fetch
+-- include: record clock lists count tags wake due outbox family kin told forget attempts erase cancels finish fetch
 local PROMOTE_LIMIT = 200
 local worker, call = ARGV[1], tonumber(ARGV[2])
 local policy = cmsgpack.unpack(ARGV[6])

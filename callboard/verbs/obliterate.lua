@@ -7,6 +7,7 @@
 -- KEYS[16]  children    KEYS[17] meta       KEYS[18] totals     KEYS[19] tags       KEYS[20] limits
 -- KEYS[21]  usage       KEYS[22] events     KEYS[23] history    KEYS[24] outbox     KEYS[25] ticks
 -- KEYS[26]  calls       KEYS[27] wake       KEYS[28] progress   KEYS[29] checkpoints KEYS[30] cancels
+-- KEYS[31]  parents     KEYS[32] staged
 -- ARGV[1]   'close' or 'remove'             ARGV[2]  force (1 or 0)
 -- Returns   {code, active, outbox length}: 1 closed (or removed), -2 jobs are active or the outbox is not empty
 --
@@ -29,7 +30,7 @@ local number = redis.call('HGET', K.meta, 'outbox_number')
 for _, key in ipairs({
   K.payload, K.record, K.waiting, K.held, K.delayed, K.blocked, K.active, K.completed, K.failed, K.cancelled,
   K.attempts, K.logs, K.results, K.expiry, K.dedup, K.children, K.meta, K.totals, K.tags, K.limits, K.usage, K.events,
-  K.history, K.outbox, K.ticks, K.calls, K.wake, K.progress, K.checkpoints, K.cancels,
+  K.history, K.outbox, K.ticks, K.calls, K.wake, K.progress, K.checkpoints, K.cancels, K.parents, K.staged,
 }) do
   redis.call('UNLINK', key)
 end

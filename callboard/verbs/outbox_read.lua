@@ -3,5 +3,7 @@
 --
 -- KEYS[1]  outbox
 -- ARGV[1]  number after which to begin (0: from the head)       ARGV[2]  limit
--- Returns  packed {number, target queue, id, payload, priority, workspace, due (ms, 0: at once)}, …
-return redis.call('ZRANGEBYSCORE', K.outbox, '(' .. ARGV[1], '+inf', 'LIMIT', 0, ARGV[2])
+-- Returns  {now (ms), packed {number, target queue, id, payload, priority, workspace, due (ms, 0: at once), kin, kind}, …}
+--          (see includes/outbox.lua)
+-- include: clock
+return {now, unpack(redis.call('ZRANGEBYSCORE', K.outbox, '(' .. ARGV[1], '+inf', 'LIMIT', 0, ARGV[2]))}

@@ -5,12 +5,13 @@
 -- KEYS[6]  cancelled   KEYS[7]  payload     KEYS[8]  attempts  KEYS[9]  logs      KEYS[10] children
 -- KEYS[11] progress    KEYS[12] checkpoints KEYS[13] results   KEYS[14] expiry    KEYS[15] totals
 -- KEYS[16] history     KEYS[17] events      KEYS[18] calls
+-- KEYS[19] parents    KEYS[20] staged     KEYS[21] outbox     KEYS[22] meta
 -- ARGV[1]  worker id
 -- ARGV[2]  packed tokens-by-id of the jobs that it knows: {id, number of its fetch, id, …}
 -- ARGV[3]  rank in `active` to begin at (0 first)
 -- ARGV[4]  number of the worker's last cycle: one up to it that is still on its way will fetch nothing (0: none is)
 -- Returns  {how many went back, rank to go on from (-1: all seen)}
--- include: record clock count wake lists forget erase cancels cancelled giveback
+-- include: record clock count wake lists outbox family kin told forget erase cancels cancelled giveback
 local STEP = 500
 local worker, first = ARGV[1], tonumber(ARGV[3])
 local fence = tonumber(ARGV[4])

@@ -5,10 +5,11 @@
 -- KEYS[6]  cancelled   KEYS[7]  payload     KEYS[8]  attempts  KEYS[9]  logs      KEYS[10] children
 -- KEYS[11] progress    KEYS[12] checkpoints KEYS[13] results   KEYS[14] expiry    KEYS[15] totals
 -- KEYS[16] history     KEYS[17] events
+-- KEYS[18] parents    KEYS[19] staged     KEYS[20] outbox     KEYS[21] meta
 -- ARGV[1]  worker id
 -- ARGV[2]  packed {id, number of its fetch} pairs
 -- Returns  one character a job: 1 released, 0 stale (nothing changed)
--- include: record clock count wake lists forget erase cancels cancelled giveback
+-- include: record clock count wake lists outbox family kin told forget erase cancels cancelled giveback
 local worker = ARGV[1]
 local codes, ids, records = {}, {}, {}
 for i, pair in ipairs(cmsgpack.unpack(ARGV[2])) do

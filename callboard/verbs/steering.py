@@ -89,6 +89,12 @@ def cancel(store: Store, spec: QueueSpec, job_id: str, reason: str = "") -> Outc
     return _one(store, "cancel", spec.name, job_id, *args)
 
 
+def cancel_stored(store: Store, spec: QueueSpec, stored_id: str, reason: str) -> bool:
+    """Cancel the job of a stored id, whatever state it is in. Returns: whether it is there."""
+    code, _ = store.call("cancel", spec.name, (stored_id, reason, spec.keep_completed, store.settings.events_max))
+    return bool(code != -1)
+
+
 def check_reason(reason: Any) -> str:
     """``reason`` if it can be kept with a job. Raises: InvalidOption."""
     if not isinstance(reason, str) or len(reason) > REASON_MAX:

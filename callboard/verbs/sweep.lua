@@ -6,6 +6,7 @@
 -- KEYS[11]  results     KEYS[12] expiry      KEYS[13] children   KEYS[14] meta       KEYS[15] totals
 -- KEYS[16]  history     KEYS[17] events      KEYS[18] outbox     KEYS[19] calls      KEYS[20] wake
 -- KEYS[21]  tags        KEYS[22] held       KEYS[23] progress   KEYS[24] checkpoints KEYS[25] cancels
+-- KEYS[26] parents    KEYS[27] staged
 -- ARGV[1]   packed policy {lease (ms), fair (1 or 0), max_stalls, keep_completed (ms), keep_failed (ms), events_max,
 --           attempts_kept}
 -- Returns   {recovered ids, ids of these that failed, leases granted anew, outbox length, next due (ms), waiting,
@@ -14,7 +15,7 @@
 -- A lease that ran out on a started job is a stall; a job that was only reserved goes back uncounted. When the last
 -- sweep is more than half a lease ago, or in the future, nobody could renew in time or the clock jumped: every active
 -- job gets one fresh lease instead.
--- include: record clock lists count tags wake due forget attempts erase cancels cancelled tidy
+-- include: record clock lists count tags wake due outbox family kin told forget attempts erase cancels cancelled tidy
 local policy = cmsgpack.unpack(ARGV[1])
 local lease, fair, max_stalls, events_max, attempts_kept = policy[1], policy[2] == 1, policy[3], policy[6], policy[7]
 local LIMIT, GRANT_LIMIT, PROMOTE_LIMIT, TIDY_EVERY = 100, 1000, 200, 60000
@@ -69,6 +70,7 @@ if has_active and granted == 0 then
       rec.reason = string.format('stalled: %d starts were lost with their worker', rec.stalls)
       redis.call('ZADD', K.failed, now, id)
       failed[#failed + 1] = id
+      tell_parents({id}, FAILED, rec.reason)
     else
       rec.state, rec.started = WAITING, 0
       redis.call('ZADD', K.waiting, rec.score, id)

@@ -27,6 +27,9 @@ logger = logging.getLogger("callboard.housekeeper")
 #: which actors it can run.
 _LOOK_EVERY = 10
 
+#: How long it delivers one outbox before it looks at what else is due (seconds).
+_DELIVER_S = 0.2
+
 #: Sweeps in a row while a queue has more to do: between them the process beats.
 _SWEEPS_AT_ONCE = 50
 
@@ -87,7 +90,7 @@ class Housekeeper:
                 outboxes, self._outboxes = self._outboxes, set()
             try:
                 for queue in outboxes:
-                    deliver_outbox(self._store, self._catalogue, queue)
+                    self._deliver(queue)
                 if time.monotonic() >= next_beat:
                     next_beat = time.monotonic() + self._beat_s
                     self._beat()
@@ -105,6 +108,13 @@ class Housekeeper:
                     self._condition.wait(self._beat_s)
             except Exception:
                 logger.critical("housekeeping failed and goes on", exc_info=True)
+
+    def _deliver(self, queue: str) -> None:
+        """Deliver an outbox, for a while: one that fills as fast as it is emptied must not keep it from its beats."""
+        until = time.monotonic() + _DELIVER_S
+        deliver_outbox(self._store, self._catalogue, queue, _DELIVER_S)
+        if time.monotonic() >= until:
+            self.outbox_filled(queue)
 
     def _beat(self) -> None:
         if os.getppid() != self._parent:
@@ -148,4 +158,4 @@ class Housekeeper:
         if found.granted:
             logger.info("queue %s: %d active jobs got a fresh lease", queue, found.granted)
         if found.outbox:
-            deliver_outbox(self._store, self._catalogue, queue)
+            self._deliver(queue)

@@ -20,6 +20,8 @@ from dramatiq.worker import WorkerThread
 
 from callboard import payloads
 from callboard.errors import CallboardError, FormatMismatch
+from callboard.schedules.declared import OPTION as PERIODIC
+from callboard.schedules.ticker import Ticker
 from callboard.store.store import open_store
 from callboard.verbs import fleet
 from callboard.worker import exits
@@ -55,7 +57,7 @@ class WorkerRuntime(Middleware):
     @property
     def actor_options(self) -> set[str]:
         """The options that actors may declare."""
-        return {"time_limit", "notify_shutdown", *payloads.ACTOR_OPTIONS}
+        return {"time_limit", "notify_shutdown", PERIODIC, *payloads.ACTOR_OPTIONS}
 
     # What the broker asks
 
@@ -133,9 +135,12 @@ class WorkerRuntime(Middleware):
             self._store, self.worker_id, catalogue, self._pump.held, self._lease_lost,
             watchdog=STDERR if settings.gil_watchdog else None,
         )  # fmt: skip
+        self._ticker = Ticker(self._store, catalogue, self.worker_id, own.declared_schedules())
         self.interrupter.start()
         self._leases.start()
         self._housekeeper.start()
+        if settings.schedules:
+            self._ticker.start()
         self._listener.start()
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
@@ -194,6 +199,7 @@ class WorkerRuntime(Middleware):
             return
         if self._pump_started.is_set():
             self._pump.close()
+        self._ticker.stop()
         self._listener.stop()
         self._leases.stop()
         self._housekeeper.stop()

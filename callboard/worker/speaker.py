@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from callboard.errors import JobNotFound, LeaseLost, WrongState
+from callboard.flows.ends import ChildEnd, read_ends
 from callboard.store.store import Store
 from callboard.verbs import telling
 from callboard.verbs.telling import Holder
@@ -38,6 +39,10 @@ class StoreSpeaker:
     def checkpoints(self, job: Job) -> dict[str, Any]:
         """See Speaker."""
         return telling.details(self._store, job.queue_name, job.message_id).checkpoints
+
+    def children(self, job: Job) -> list[ChildEnd]:
+        """See Speaker."""
+        return read_ends(self._store, job.queue_name, job.stored_id)
 
     def _holder(self, job: Job) -> Holder:
         return Holder(job.queue_name, job.stored_id, self._worker_id(), job.number)

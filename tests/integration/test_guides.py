@@ -15,7 +15,9 @@ import pytest
 
 from callboard import QueueService, Settings
 from callboard.errors import JobNotFound
-from tests.support.guides import blocks, environment, session, write_project
+from tests.integration.conftest import AppMaker
+from tests.support.app import App
+from tests.support.guides import blocks, environment, files, session, write_project
 from tests.support.wait import wait_until
 
 PAGE = "write-a-job"
@@ -96,3 +98,23 @@ def test_the_guide_does_what_it_says(terminal: Path) -> None:
 
 def _actors(service: QueueService) -> list[str]:
     return [actor.name for actor in service._registry.all()]
+
+
+def test_what_the_guide_to_flows_shows_is_what_comes(app_of_ten_queues: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its actors run in this process; its session runs as it stands, and prints what its comments say."""
+    settings = app_of_ten_queues.settings
+    exec(compile(files("flows")["collecting.py"], "collecting.py", "exec"), {})
+    app_of_ten_queues.start()
+    printed: list[str] = []
+    monkeypatch.setattr("callboard.QueueService", lambda: QueueService(settings))
+    exec(
+        compile(session("flows"), "session.py", "exec"),
+        {"print": lambda *parts: printed.append(" ".join(str(part) for part in parts))},
+    )
+    assert printed == re.findall(r"(?:^# |\)  # )(.+)$", session("flows"), re.MULTILINE)
+
+
+@pytest.fixture
+def app_of_ten_queues(make_app: AppMaker) -> App:
+    """An application on the default catalogue."""
+    return make_app(queues={}, only_queues=False)

@@ -10,6 +10,7 @@ from typing import Any
 from callboard import CurrentJob
 from callboard.catalogue import default_queues
 from callboard.codec import encode_payload
+from callboard.flows.ends import ChildEnd
 from callboard.ids import pack_id
 from callboard.worker.job import Job
 
@@ -40,6 +41,9 @@ class Paper:
             raise error
         self.kept[name] = json.loads(json.dumps(value))
         self.written.append(self.kept[name])
+
+    def children(self, job: Job) -> list[ChildEnd]:
+        return []
 
     def checkpoints(self, job: Job) -> dict[str, Any]:
         """All that is kept."""

@@ -50,6 +50,10 @@ def write_project(page: str, folder: Path) -> None:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The variables of a terminal in which the environment was activated, and nothing of Redis is set."""
+    """The variables of a terminal in which the environment was activated, and nothing of Redis is set.
+
+    The jobs of the guides are counted, so the platform's own cadence stays out unless it is asked for.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("REDIS_", "CALLBOARD_"))}
-    return {**inherited, "PATH": f"{Path(sys.executable).parent}:{inherited['PATH']}", **changes}
+    path = f"{Path(sys.executable).parent}:{inherited['PATH']}"
+    return {**inherited, "PATH": path, "CALLBOARD_CANARY": "false", "CALLBOARD_SCHEDULES": "false", **changes}

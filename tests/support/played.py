@@ -11,11 +11,14 @@ from zlib import crc32
 
 from standardwebhooks.webhooks import Webhook
 
+from callboard.flows.tree import FlowNode
 from callboard.records import Attempt, JobView
+from callboard.schedules.definition import define
+from callboard.schedules.state import Schedule
 from callboard.verbs.health import NotedHealth
 from callboard.verbs.reports import QueueReport, Report
 from callboard.verbs.telling import Event
-from demo import emails, upkeep, webhooks
+from demo import emails, heartbeat, upkeep, webhooks
 from demo.checks import check_all
 from demo.emails import Letter
 from demo.evidence import Evidence
@@ -94,6 +97,15 @@ class Played:
             reports=[Report("queue-report", 1, [line(queue, count) for queue, count in DONE.items()])],
             health={queue: NotedHealth(queue, "healthy", [], 1, 1) for queue in DONE},
         )  # fmt: skip
+        members = self.cast.upkeep.jobs
+        self.change(self.cast.last.job.job_id, started_ms=12, ended_ms=22)
+        self.evidence.flow = FlowNode(
+            emails.QUEUE, emails.LAST, "completed", emails.ACTOR,
+            children=[FlowNode(job.queue, job.job_id, "completed", job.actor) for job in members],
+        )  # fmt: skip
+        self.evidence.schedule = ticked(heartbeat.TICKS)
+        #: When each tick of the recurring job added its job (ms), by tick (s).
+        self.ticks = {tick: 1_000 * tick + 5 for tick in range(100, 100 + heartbeat.TICKS)}
         low = [each.job.job_id for each in self.cast.backlog]
         self.history = [
             ("added", *low), ("active", *low[:4]), ("added", emails.URGENT),
@@ -103,6 +115,10 @@ class Played:
     def problems(self) -> list[str]:
         """What the checks say now."""
         events = [Event("0-0", emails.QUEUE, kind, 0, len(ids), ids) for kind, *ids in self.history]
+        events += [
+            Event("0-0", heartbeat.QUEUE, "added", at_ms, 1, [f"{heartbeat.SCHEDULE}:{tick}"])
+            for tick, at_ms in self.ticks.items()
+        ]
         evidence = replace(self.evidence, events=events)
         return [problem for check in check_all(self.cast, evidence) for problem in check.problems]
 
@@ -119,6 +135,12 @@ class Played:
     def delivery(self, job_id: str) -> Delivery:
         """One of the deliveries."""
         return next(each for each in self.cast.deliveries if each.job.job_id == job_id)
+
+
+def ticked(made: int, ended: str = "limit") -> Schedule:
+    """The recurring job's schedule after so many ticks."""
+    definition = define(heartbeat.QUEUE, heartbeat.ACTOR, every=1, limit=heartbeat.TICKS, id=heartbeat.SCHEDULE)
+    return Schedule(definition, "api", 0, 0, "", made, 0, 0, "", 0, 0, False, 0, "", "", ended)
 
 
 def line(queue: str, completed: int) -> QueueReport:

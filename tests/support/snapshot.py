@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from callboard.keys import QUEUE_KEYS, queue_key
+from callboard.packing import unpack
 from callboard.records import STATES, Record, unpack_record
 from callboard.store.store import Store
 
@@ -110,9 +112,10 @@ class Snapshot:
             state = "held" if records[job_id].state == b"h" else STATES[records[job_id].state]
             assert names == [state], f"job {job_id!r} is in {names}, its record says {state}"
         assert self.hash("payload").keys() == records.keys(), "payloads and records are of different jobs"
-        for name in ("attempts", "logs", "children", "progress", "checkpoints"):
+        for name in ("attempts", "logs", "parents", "progress", "checkpoints"):
             leaked = self.hash(name).keys() - records.keys()
             assert not leaked, f"{name} has fields of jobs that are gone: {leaked}"
+        self._check_families(records.keys())
         results, expiry = self.hash("results"), self.zset("expiry").keys()
         assert not expiry - results.keys(), "results that are not there have a time to expire"
         leaked = results.keys() - expiry - records.keys()
@@ -129,6 +132,23 @@ class Snapshot:
         pending = sum(counts[name] for name in PENDING)
         assert came == went + pending, f"totals do not add up: {totals}, pending {pending}"
         assert len(self.keys["wake"]) <= 1, "more than one mark"
+
+
+    def _check_families(self, jobs: Collection[str]) -> None:
+        children = self.hash("children")
+        parents = {name for name in children if not name.startswith("/")}
+        assert parents <= jobs, f"families of jobs that are gone: {parents - set(jobs)}"
+        families = {unpack(children[name])[0].decode(): unpack(children[name]) for name in parents}
+        leaving = {name.partition("/")[2] for name in self.hash("staged") if name.startswith("gone/")}
+        for name in children.keys() - parents:
+            family = name.split("/")[1]
+            assert family in families or family in leaving, f"a child of a family that is gone: {name}"
+        for family, (_, number, left, failing) in families.items():
+            known = [unpack(value) for name, value in children.items() if name.startswith(f"/{family}/")]
+            ended = sum(1 for child in known if child[2])
+            assert number - ended == left, f"family {family}: {ended} of {number} children ended, {left} are left"
+            held_up = sum(1 for child in known if child[2] in (b"f", b"x") and child[3] == b"f")
+            assert held_up == failing, f"family {family}: {held_up} children hold it up, it says {failing}"
 
 
 def take_snapshot(store: Store, queue: str) -> Snapshot:

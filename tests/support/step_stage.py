@@ -54,7 +54,8 @@ class Stage:
         self._kill_at.write_text("", encoding="ascii")
         self.ledger = Ledger(folder / "ledger")
         self.deployment = Deployment(url, self.ledger, options={
-            "prefix": "steps", "only_queues": False, "sweep_ms": 200, "queues": {
+            "prefix": "steps", "only_queues": False, "sweep_ms": 200, "canary": False, "schedules": False,
+            "queues": {
                 name: {"lease_ms": 2_000, "backoff_base_ms": 50, "backoff_cap_ms": 200}
                 for name in ("email-notifications", "webhook-delivery", "maintenance")
             },

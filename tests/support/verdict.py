@@ -103,7 +103,7 @@ def assert_nothing_leaked(deployment: Deployment, queue: str = "work") -> None:
         jobs = set(client.hkeys(deployment.key("record", queue)))
         payloads = set(client.hkeys(deployment.key("payload", queue)))
         assert payloads == jobs, f"payloads without record or records without payload: {payloads ^ jobs}"
-        for name in ("attempts", "logs", "children"):
+        for name in ("attempts", "logs", "parents"):
             left = set(client.hkeys(deployment.key(name, queue))) - jobs
             assert not left, f"{name} are kept of jobs that are gone: {left}"
         marks = client.llen(deployment.key("wake", queue))

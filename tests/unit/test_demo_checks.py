@@ -14,7 +14,7 @@ from demo.mailbox import check_mailbox
 from demo.smtp import ReceivedMail
 from demo.webhook_receiver import ReceivedRequest
 from demo.webhooks import REFUSED, ROTATED
-from tests.support.played import Played, line, mail, request
+from tests.support.played import Played, line, mail, request, ticked
 
 LETTER = Letter("Hello", ("ada@example.org", "bob@example.org"), "a phrase", {"a.csv": ("text/csv", b"a,b\n1,2\n")})
 
@@ -232,3 +232,37 @@ def test_when_redis_is_gone_everything_is_said_to_be_gone(played: Played) -> Non
     played.evidence = replace(played.evidence, views={}, results={}, reports=[], health={})
     said = played.problems()
     assert {"reminder is gone", f"{REFUSED} is gone", "health-check is gone", "health-check noted nothing"} <= set(said)
+
+
+# -- the flow
+
+
+def test_a_job_that_starts_before_what_it_waits_for_has_ended_is_said(played: Played) -> None:
+    played.change("all-checked", started_ms=9)
+    assert played.problems() == [
+        "all-checked started before the last of the jobs that it waited for had ended"
+    ]
+
+
+def test_a_flow_of_other_jobs_is_said(played: Played) -> None:
+    assert played.evidence.flow is not None
+    del played.evidence.flow.children[0]
+    assert played.problems() == ["all-checked waited for health-check, clean-rehearsal"]
+
+
+# -- the schedule
+
+
+def test_a_schedule_that_did_not_tick_to_its_end_is_said(played: Played) -> None:
+    played.evidence.schedule = ticked(2, ended="")
+    assert [problem[:44] for problem in played.problems()] == ["heartbeat has not ticked 3 times and ended: "]
+
+
+def test_a_tick_that_is_missing_is_said(played: Played) -> None:
+    del played.ticks[101]
+    assert played.problems() == ["heartbeat ticked at [100, 102] instead of 3 seconds in a row"]
+
+
+def test_a_tick_that_came_late_is_said(played: Played) -> None:
+    played.ticks[101] += 2_000
+    assert played.problems() == ["a job of heartbeat was added 2005 ms after its tick"]

@@ -1,25 +1,9 @@
 -- finish.lua: attempts end: their jobs leave `active`, and all that an end brings about is written with it.
--- needs: record clock lists count tags forget attempts erase cancels, KEYS as cycle.lua. Its arguments are those of cycle.lua.
+-- needs: record clock lists count tags outbox family kin told forget attempts erase cancels, KEYS as cycle.lua. Its arguments are
+-- those of cycle.lua.
 -- `repeated`: the call may have run before, so that stale tokens are not news.
 -- Returns one character a finish (1 done, 0 stale), and how many jobs are waiting again.
 local TRIM_LIMIT = 300
-
--- Messages for other queues: numbered, written here, delivered by any worker process. Targets pass over numbers that they
--- have seen, so a number must never come twice, not even when this queue lost its last one (a failover that lost writes,
--- a restore): they rise from the time in microseconds.
-local function fill_outbox(messages)
-  if #messages == 0 then return end
-  local number = math.max(tonumber(redis.call('HGET', K.meta, 'outbox_number') or 0), now * 1000)
-  local rows = {}
-  for _, m in ipairs(messages) do
-    number = number + 1
-    local due = m[6] > 0 and now + m[6] or 0
-    rows[#rows + 1] = number
-    rows[#rows + 1] = cmsgpack.pack({number, m[1], m[2], m[3], m[4], m[5], due})
-  end
-  redis.call('HSET', K.meta, 'outbox_number', number)
-  call_in_pieces('ZADD', K.outbox, rows)
-end
 
 local function finish(worker, policy, finishes, extras, repeated)
   local fair, keep_completed, keep_failed = policy[2] == 1, policy[4], policy[5]
@@ -39,6 +23,7 @@ local function finish(worker, policy, finishes, extras, repeated)
   local tokens, erased = {}, {}
   local results, expiries = {}, {}
   local has_cancels = redis.call('HLEN', K.cancels) > 0
+  local has_parents, told = redis.call('HLEN', K.parents) > 0, {}
 
   local function go(state, score, id)
     local list = to[state]
@@ -141,8 +126,13 @@ local function finish(worker, policy, finishes, extras, repeated)
         end
         for _, m in ipairs(extra.outbox or {}) do messages[#messages + 1] = m end
       end
+      if has_parents and (outcome == 'c' or outcome == 'f' or outcome == 'x') then
+        local value = extra and (outcome == 'c' and extra.result or outcome ~= 'c' and extra.reason) or ''
+        told[#told + 1] = {id, outcome, value}
+      end
     end
   end
+  for _, m in ipairs(messages_to_parents(told)) do messages[#messages + 1] = m end
 
   if n > 0 then
     call_in_pieces('ZREM', K.active, leaving)

@@ -1,5 +1,5 @@
 -- forget.lua: jobs leave Redis for good. A result goes with its job, unless it has a time of its own (key `expiry`).
--- needs: lists, KEYS payload record attempts logs children progress checkpoints results expiry completed failed cancelled
+-- needs: lists kin, KEYS payload record attempts logs progress checkpoints results expiry completed failed cancelled
 local function forget_results(ids)
   if redis.call('ZCARD', K.expiry) > 0 then
     local without = {}
@@ -14,9 +14,10 @@ end
 local function forget(ids)
   call_in_pieces('HDEL', K.payload, ids)
   call_in_pieces('HDEL', K.record, ids)
-  for _, key in ipairs({K.attempts, K.logs, K.children, K.progress, K.checkpoints}) do
+  for _, key in ipairs({K.attempts, K.logs, K.progress, K.checkpoints}) do
     if redis.call('HLEN', key) > 0 then call_in_pieces('HDEL', key, ids) end
   end
+  drop_kin(ids)
   if redis.call('HLEN', K.results) > 0 then forget_results(ids) end
 end
 

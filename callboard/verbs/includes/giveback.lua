@@ -1,6 +1,6 @@
 -- giveback.lua: active jobs return to waiting at their original score; no attempt, no stall. Those that were cancelled
 -- meanwhile end as cancelled.
--- needs: record clock count wake lists forget erase cancels cancelled, KEYS active waiting record
+-- needs: record clock count wake lists told forget erase cancels cancelled, KEYS active waiting record
 local function give_back(ids, records)
   if #ids == 0 then return end
   local scores, packed = {}, {}
@@ -20,7 +20,10 @@ local function give_back(ids, records)
       packed[#packed + 1] = encode(rec)
     end
   end
-  if #packed == 0 then return end
+  if #packed == 0 then
+    if redis.call('ZCARD', K.outbox) > 0 then mark() end
+    return
+  end
   redis.call('ZADD', K.waiting, unpack(scores))
   redis.call('HSET', K.record, unpack(packed))
   mark()

@@ -11,7 +11,8 @@
 -- Fixed places rather than a packed list: the paths that every job takes (fetch, complete) cut and join strings and
 -- build no table, which halves their cost. The others use `decode` and `encode`.
 local HEAD, REST_FORMAT = 12, '>I8HHHI8I8I4I8c12I4'
-local WAITING, DELAYED, ACTIVE, COMPLETED, FAILED, CANCELLED = 'w', 'd', 'a', 'c', 'f', 'x'
+local WAITING, DELAYED, ACTIVE, BLOCKED = 'w', 'd', 'a', 'b'
+local COMPLETED, FAILED, CANCELLED = 'c', 'f', 'x'
 local IS_ACTIVE = string.byte(ACTIVE)
 local NO_WORKER = string.rep('\0', 12)
 local BLANK = struct.pack(REST_FORMAT, 0, 0, 0, 0, 0, 0, 0, 0, NO_WORKER, 0)

@@ -1,6 +1,6 @@
 -- states.lua: where a job stands, and the answers of verbs on one job.
 -- needs: record, KEYS waiting held delayed blocked active completed failed cancelled
-local HELD, BLOCKED = 'h', 'b'
+local HELD = 'h'
 local ZSET_OF = {
   [WAITING] = K.waiting, [HELD] = K.held, [DELAYED] = K.delayed, [BLOCKED] = K.blocked, [ACTIVE] = K.active,
   [COMPLETED] = K.completed, [FAILED] = K.failed, [CANCELLED] = K.cancelled,

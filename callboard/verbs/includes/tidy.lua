@@ -1,5 +1,7 @@
--- tidy.lua: what has had its time goes: finished jobs by age, expired results, old memos, minute buckets, idle tags.
--- needs: clock forget, KEYS record completed failed cancelled expiry results calls history tags waiting held active
+-- tidy.lua: what has had its time goes: finished jobs by age, expired results, old memos, minute buckets, idle tags, what
+-- flows left behind.
+-- needs: clock lists family kin forget, KEYS record completed failed cancelled expiry results calls history tags waiting held
+--        active blocked children staged
 -- Returns whether there is more than one call may do.
 local TIDY_LIMIT, SAMPLE, SAMPLES = 300, 20, 10
 local MEMO_AGE, HISTORY_MINUTES = 600000, 1440
@@ -15,6 +17,38 @@ local function tidy_hash(key, is_old)
     if #old * 4 <= SAMPLE then return false end
   end
   return true
+end
+
+-- What flows put aside (key `staged`): parts of flows whose producer died, ends whose parent never came, barriers, and
+-- the children of large families whose parent is gone.
+local STAGED_AGE, BARRIER_AGE, FIELDS_A_CALL = 3600000, 86400000, 1000
+
+local function is_past(field, kind)
+  if kind == 'rows' then return tonumber(string.match(field, '%d+$')) < now - STAGED_AGE end
+  local since = cmsgpack.unpack(redis.call('HGET', K.staged, field))[1]
+  return since < now - (kind == 'barrier' and BARRIER_AGE or STAGED_AGE)
+end
+
+local function tidy_staged()
+  if redis.call('HLEN', K.staged) == 0 then return false end
+  local budget = FIELDS_A_CALL
+  for _, field in ipairs(redis.call('HRANDFIELD', K.staged, SAMPLE)) do
+    local kind, rest = string.match(field, '^(%a+)/(.+)$')
+    if kind ~= 'gone' then
+      if is_past(field, kind) then redis.call('HDEL', K.staged, field) end
+    elseif budget > 0 then
+      local last, fields = tonumber(redis.call('HGET', K.staged, field)), {}
+      for at = last, math.max(1, last - budget + 1), -1 do fields[#fields + 1] = field_of(rest, at) end
+      call_in_pieces('HDEL', K.children, fields)
+      budget = budget - #fields
+      if #fields == last then
+        redis.call('HDEL', K.staged, field)
+      else
+        redis.call('HSET', K.staged, field, last - #fields)
+      end
+    end
+  end
+  return budget <= 0
 end
 
 local function tidy(keep_completed, keep_failed)
@@ -37,6 +71,7 @@ local function tidy(keep_completed, keep_failed)
     more = more or #expired == TIDY_LIMIT
   end
   more = tidy_hash(K.calls, function(_, memo) return cmsgpack.unpack(memo)[2] < now - MEMO_AGE end) or more
+  more = tidy_staged() or more
   local first_minute = now / 60000 - HISTORY_MINUTES
   more = tidy_hash(K.history, function(field) return tonumber(string.match(field, '^%d+')) < first_minute end) or more
 
