@@ -125,8 +125,9 @@ def main(once: bool, json_: bool, keep: bool) -> None:
     Emails with attachments go from real workers to a mail server on this machine. Some are refused at first and
     retried with backoff, one of high priority overtakes a backlog, one is delayed. Signed webhooks go to endpoints on
     this machine: one is put off and comes again, an event goes to all who want it. Maintenance jobs report, check and
-    count. At the end the mailbox and the webhooks are read back and everything is checked: the exit code is 0 only if
-    all of it ended as it should.
+    count, and when all of them have ended one more email says so: a flow. A schedule ticks each second. At the end the
+    mailbox and the webhooks are read back and everything is checked: the exit code is 0 only if all of it ended as it
+    should.
 
     What a run leaves is in .cache/demo, until the next run.
     """

@@ -88,7 +88,9 @@ def group(*steps: Step, then: Step) -> Step:
         raise InvalidFlow("a group has at least one step")
     for each in steps:
         _check_step(each)
-    for first in _firsts(_check_step(then)):
+    if not isinstance(then, Step):
+        raise InvalidFlow("a group needs `then`: the step that follows it, the parent of its steps")
+    for first in _firsts(then):
         first.after.extend(steps)
     return then
 

@@ -22,8 +22,9 @@ _Ref = tuple[str, str]
 
 @dataclass(slots=True)
 class FlowNode:
-    """One job of a flow. ``state`` is that of the job, or how its parent remembers its end when the job is gone
-    ("gone" when nobody does). ``children``: the jobs that it waits for; ``more`` of them are not shown."""
+    """One job of a flow. ``state`` is that of the job, how its parent remembers its end when the job is gone, or
+    "coming" when it has not reached its queue yet. ``children``: the jobs that it waits for; ``more`` of them are not
+    shown."""
 
     queue: str
     id: str
@@ -115,7 +116,7 @@ def _with_relatives(
 
 
 def _node(ref: _Ref, found: Relative | None, outcome: str, policy: str) -> FlowNode:
-    state = _OUTCOMES.get(outcome, "gone") if found is None else STATES[found.state]
+    state = _OUTCOMES.get(outcome, "coming") if found is None else STATES[found.state]
     try:
         actor = decode_payload(found.payload)[0] if found is not None else ""
     except ValueError:

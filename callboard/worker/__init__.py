@@ -10,6 +10,7 @@ Promises, and who keeps them:
   watchdog that ends a process whose GIL is held;
 - the **interrupter** is the only one to raise exceptions into actors, and never after they returned;
 - the **housekeeper** sweeps, promotes, trims and delivers the outbox of every queue of the catalogue;
+- the **ticker** ticks schedules, one process of the deployment at a time (see ``callboard.schedules``);
 - what an actor's end brings about (result, retry, messages for other queues) is **committed with the finish** in one
   script, by the attempt that holds the token, or not at all.
 

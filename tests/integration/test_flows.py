@@ -226,6 +226,7 @@ def test_a_flow_is_cancelled_as_a_whole_also_what_runs(running: Flows, gate: Gat
     f = running
     f.service.add_flow(group(f.step("a", wait=True), f.step("b", "two", delay=60), then=f.step("t", "three")))
     gate.reached()
+    f.until("b", "delayed", "two")
     assert f.service.cancel_flow("two", "b", "enough") == 3
     f.until("t", "cancelled", "three")
     f.until("b", "cancelled", "two")

@@ -71,7 +71,7 @@ def test_what_cannot_be_is_refused() -> None:
         group(then=s("t"))
     with pytest.raises(InvalidFlow, match="not of str"):
         chain(s("a"), "b")  # type: ignore[arg-type]
-    with pytest.raises(InvalidFlow, match="not of NoneType"):
+    with pytest.raises(InvalidFlow, match="needs `then`"):
         group(s("a"), then=None)  # type: ignore[arg-type]
     with pytest.raises(InvalidFlow, match="one/x is in the flow twice"):
         steps_of(chain(s("a", id="x"), s("b", id="x")))
