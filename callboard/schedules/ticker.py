@@ -20,7 +20,7 @@ from callboard.verbs.locks import Lock
 logger = logging.getLogger("callboard.schedules")
 
 #: The lock under which one process ticks, how long it is held (ms), and how often renewed (seconds).
-LOCK, LEASE_MS, RENEW_S = "schedules", 10_000, 3.0
+LOCK, LEASE_MS, RENEW_S = "schedules", 10_000, 4.0
 
 #: How often a process looks at least: for the lock, and for schedules that were made meanwhile (seconds).
 LOOK_S = 1.0

@@ -14,7 +14,7 @@ local family = family_of(ARGV[2])
 if not family then return 1 end -- its root is gone: what it was for is
 for _, m in ipairs(messages) do
   for _, p in ipairs(m[7][1]) do
-    if p[1] == QUEUE and p[2] == ARGV[2] and p[3] == family[1] then note_child(p[3], p[4], {m[1], m[2], p[5]}) end
+    if p[1] == this_queue() and p[2] == ARGV[2] and p[3] == family[1] then note_child(p[3], p[4], {m[1], m[2], p[5]}) end
   end
 end
 fill_outbox(messages)

@@ -19,8 +19,11 @@ if not format then
 end
 if format ~= ARGV[1] then return tonumber(format) end
 local silence, again = tonumber(ARGV[2]), ARGV[3] == '1'
+local names = {}
+for i = 4, #ARGV, 3 do names[#names + 1] = ARGV[i] end
+local entries = #names > 0 and redis.call('HMGET', K.actors, unpack(names)) or {}
 for i = 4, #ARGV, 3 do
-  local entry, version = redis.call('HGET', K.actors, ARGV[i]), tonumber(ARGV[i + 1])
+  local entry, version = entries[(i - 1) / 3], tonumber(ARGV[i + 1])
   -- When it was last said stands in front, so that the JSON need not be written anew, which would change empty lists.
   local said, rest = string.match(entry or '', '^{"said_ms":(%d+),(.*)$')
   local body = string.sub(ARGV[i + 2], 2)

@@ -23,7 +23,7 @@ local function adopt(id, kin)
     local said = redis.call('HGET', K.staged, field)
     if said then
       redis.call('HDEL', K.staged, field)
-      early[#early + 1] = {QUEUE, id, '', 0, '', 0, cmsgpack.unpack(said)[2], 'ended'}
+      early[#early + 1] = {this_queue(), id, '', 0, '', 0, cmsgpack.unpack(said)[2], 'ended'}
     end
   end
   fill_outbox(early)

@@ -7,7 +7,7 @@
 --   'stop'     to this queue itself, id: a parent that was cancelled: {family}; its children are cancelled
 --   'grow'     to this queue itself, id: the root of a large flow: {field of `staged`}; its jobs are sent from there
 --   'arrived'  to a barrier's queue, id: the barrier: {how many are expected, messages to send when all have arrived}
-local QUEUE = string.match(K.outbox, '{(.-)}')
+local function this_queue() return string.match(K.outbox, '{(.-)}') end
 
 -- Targets pass over numbers that they have seen, so a number must never come twice, not even when this queue lost its last
 -- one (a failover that lost writes, a restore): they rise from the time in microseconds.

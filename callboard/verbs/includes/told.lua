@@ -8,7 +8,7 @@ local function messages_to_parents(ends)
   for i, each in ipairs(ends) do ids[i] = each[1] end
   for i, packed in ipairs(redis.call('HMGET', K.parents, unpack(ids))) do
     for _, p in ipairs(packed and cmsgpack.unpack(packed) or {}) do
-      local about = {p[3], p[4], ends[i][2], ends[i][3], p[5], QUEUE, ends[i][1]}
+      local about = {p[3], p[4], ends[i][2], ends[i][3], p[5], this_queue(), ends[i][1]}
       messages[#messages + 1] = {p[1], p[2], '', 0, '', 0, about, 'ended'}
     end
   end
@@ -30,7 +30,7 @@ local function stop_children(ids)
   local messages = {}
   for i, packed in ipairs(redis.call('HMGET', K.children, unpack(ids))) do
     local family = packed and cmsgpack.unpack(packed)
-    if family and family[3] > 0 then messages[#messages + 1] = {QUEUE, ids[i], '', 0, '', 0, {family[1]}, 'stop'} end
+    if family and family[3] > 0 then messages[#messages + 1] = {this_queue(), ids[i], '', 0, '', 0, {family[1]}, 'stop'} end
   end
   fill_outbox(messages)
   return #messages > 0
