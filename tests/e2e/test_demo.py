@@ -90,9 +90,9 @@ def test_it_runs_every_job_shows_each_and_leaves_nothing_running(tmp_path: Path)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert {tuple(row) for row in rows} == {("queue", "actor", "job_id", "state", "attempts", "seconds", "artifacts")}
     by_id = {row["job_id"]: row for row in rows}
-    assert len(by_id) == len(rows) == 31
+    assert len(by_id) == len(rows) == 32
     assert Counter((row["queue"], row["actor"], row["state"]) for row in rows) == {
-        ("email-notifications", "send_email", "completed"): 23,
+        ("email-notifications", "send_email", "completed"): 24,
         ("webhook-delivery", "deliver_webhook", "completed"): 5,
         ("maintenance", "report_queues", "completed"): 1,
         ("maintenance", "check_health", "completed"): 1,
@@ -148,7 +148,7 @@ def test_a_second_copy_of_a_mail_makes_it_fail_and_say_so(tmp_path: Path) -> Non
     said = " ".join(done.stderr.split())
     assert "mail 'Your post is live on Mastodon': editor@example.org got 2 copies instead of one" in said
     assert "The demo did not end as it should" in said
-    assert len(done.stdout.splitlines()) == 31, "the jobs are shown all the same"
+    assert len(done.stdout.splitlines()) == 32, "the jobs are shown all the same"
 
 
 def test_a_webhook_that_is_kept_otherwise_than_it_came_makes_it_fail_and_say_so(tmp_path: Path) -> None:
