@@ -85,7 +85,7 @@ def test_a_job_that_runs_is_waited_for_beyond_the_grace(deployment: Deployment, 
     with supervised(deployment, tmp_path / "log", "--grace", "0.2", CALLBOARD_MAX_JOBS="10") as running:
         add(deployment, "gated", {"gate": str(gate)})
         wait_until(lambda: deployment.ledger.ids("start"), 10, "the long job to run")
-        short = add(deployment, "work", *[{"ms": 50}] * 30)
+        short = add(deployment, "work", *[{"ms": 300}] * 20)
         running.wait_for("recycling: after")
         wait_until(lambda: len(deployment.states()["active"]) == 1, 10, "the other jobs to have gone back or ended")
         before = deployment.ledger.ids("end")
