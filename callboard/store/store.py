@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from hiredis import pack_command
 from redis import RedisCluster
 from redis.connection import ConnectionInterface
 from redis.exceptions import (
@@ -168,7 +169,8 @@ class DirectStore(Store):
             slot = self._slot
             slot.busy = True
             if len(commands) == 1:
-                connection.send_packed_command(connection.pack_command(*commands[0]), check_health=False)
+                # As redis-py packs it, without its looks at each argument: ours are text, bytes and numbers.
+                connection.send_packed_command([pack_command(commands[0])], check_health=False)
             else:
                 connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             replies: list[Any] = []

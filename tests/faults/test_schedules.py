@@ -89,6 +89,7 @@ def play(deployment: Deployment, tmp_path: Path) -> Any:
         yield Play(deployment, tmp_path, stack)
 
 
+@pytest.mark.long
 def test_the_ticker_is_killed_and_another_goes_on(play: Play) -> None:
     for _ in range(2):
         play.wait_for_more()
@@ -100,6 +101,7 @@ def test_the_ticker_is_killed_and_another_goes_on(play: Play) -> None:
     play.judge()
 
 
+@pytest.mark.long
 def test_the_ticker_is_stopped_for_longer_than_its_lease_and_adds_nothing_late(play: Play) -> None:
     play.wait_for_more()
     stopped = play.ticker()
