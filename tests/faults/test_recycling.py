@@ -89,7 +89,8 @@ def test_a_job_that_runs_is_waited_for_beyond_the_grace(deployment: Deployment, 
         running.wait_for("recycling: after")
         wait_until(lambda: len(deployment.states()["active"]) == 1, 10, "the other jobs to have gone back or ended")
         before = deployment.ledger.ids("end")
-        assert 9 <= len(before) <= 10 + 4, "it runs no further jobs"
+        # Three threads are free: two jobs may end with the tenth, and each thread has taken one more by then.
+        assert 9 <= len(before) <= 10 + 2 + 3, "it runs no further jobs"
         gate.touch()
         wait_for_ready(deployment, 2, running)
         drained(deployment)
