@@ -68,7 +68,7 @@ def judge(
     in_flight = sum(len(fault.in_flight) for fault in faults)
     returns = [*_returns(ledger.lines("ready"), faults), *([] if recoveries_from is None else [recoveries_from])]
     stamps = [
-        _recovery(job, fault, faults, starts.get(job, []), returns)
+        _recovery(fault, starts.get(job, []), returns)
         for fault in faults
         for job in sorted(fault.in_flight)
     ]
@@ -121,16 +121,11 @@ def _returns(ready: list[Line], faults: list[Fault]) -> list[float]:
     return found
 
 
-def _recovery(job: str, fault: Fault, faults: list[Fault], starts: list[Line], returns: list[float]) -> float:
-    """Seconds from the fault to the job's next start; 0 when it needed none.
-
-    Counted from the last fault that struck the job before that start, and from the return of a worker or of Redis if
-    that was later.
-    """
+def _recovery(fault: Fault, starts: list[Line], returns: list[float]) -> float:
+    """Seconds from the fault, or the later return of a worker or of Redis, to the job's next start; 0 when it needed
+    none."""
     later = [line.at for line in starts if line.at > fault.at]
     if not later:
         return 0.0
     start = min(later)
-    struck = [each.at for each in faults if job in each.in_flight and each.at < start]
-    back = [at for at in returns if at < start]
-    return start - max([fault.at, *struck, *back])
+    return start - max([fault.at, *(at for at in returns if at < start)])
