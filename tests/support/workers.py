@@ -95,7 +95,8 @@ class WorkerTree:
         """SIGKILL the whole tree at once, and tell what Redis holds for its worker."""
         at = time.monotonic()
         self.end()
-        held = self._deployment.held_by(self.worker_id) if self.worker_id else set()
+        queues = ("work", "next") if self.worker_id else ()
+        held = {job for queue in queues for job in self._deployment.held_by(self.worker_id, queue)}
         return Fault(at, held, worker_died=bool(self.worker_id))
 
     def terminate(self, timeout_s: float = 60.0) -> int:
