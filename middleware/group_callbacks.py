@@ -23,9 +23,9 @@ class GroupCallbacks(middleware.GroupCallbacks):
     """Dramatiq's ``group(…).add_completion_callback(…)``, without its loss window.
 
     Dramatiq counts a barrier down when a job's actor has returned, before the job is acknowledged: when a worker dies
-    in between, the job runs again and is counted twice, and the callbacks come too early; dies it after the last count,
-    they never come. Here the count is a message in the outbox, committed with the job's finish; the barrier is kept in
-    the queue of the first callback, whose script counts each message once and sends the callbacks.
+    in between, the job runs again and is counted twice, and the callbacks come too early; when it dies after the last
+    count, they never come. Here the count is a message in the outbox, committed with the job's finish; the barrier is
+    kept in the queue of the first callback, whose script counts each message once and sends the callbacks.
     """
 
     def __init__(self) -> None:

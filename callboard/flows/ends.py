@@ -10,9 +10,7 @@ from dramatiq.results.result import unwrap_result
 
 from callboard.ids import unpack_id
 from callboard.store.store import Store
-from callboard.verbs.flows import Child, all_children
-
-_OUTCOMES = {"c": "completed", "f": "failed", "x": "cancelled"}
+from callboard.verbs.flows import OUTCOMES, Child, all_children
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ def read_ends(store: Store, queue: str, stored_id: str) -> list[ChildEnd]:
 
 
 def _end(child: Child) -> ChildEnd:
-    outcome, job_id = _OUTCOMES[child.outcome], unpack_id(child.stored_id)
+    outcome, job_id = OUTCOMES[child.outcome], unpack_id(child.stored_id)
     if outcome != "completed":
         return ChildEnd(child.queue, job_id, outcome, reason=child.value.decode(errors="replace"))
     result = unwrap_result(get_encoder().decode(child.value)) if child.value else None

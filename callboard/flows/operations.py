@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +26,7 @@ class FlowResult:
     jobs: int
 
 
-class FlowOperations:
+class FlowOperations(ABC):
     """Flows of a deployment. A flow is named by its last job, or by any other of its jobs."""
 
     catalogue: Catalogue
@@ -65,6 +66,6 @@ class FlowOperations:
         """
         return steering.remove_flow(self.store, self.catalogue, self.catalogue[queue].name, job_id, force=force)
 
+    @abstractmethod
     def _admit_step(self, step: Step) -> tuple[str, NewJob]:
-        """Check a step as a job of its own. ``QueueService`` says how."""
-        raise NotImplementedError
+        """Check a step as a job of its own. Returns: its id, and the job to add. Raises: as ``add_job``."""

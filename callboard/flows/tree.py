@@ -13,8 +13,6 @@ from callboard.store.store import Store
 from callboard.verbs import flows
 from callboard.verbs.flows import Relative
 
-#: How an ended child is called.
-_OUTCOMES = {"c": "completed", "f": "failed", "x": "cancelled"}
 _IF_FAILS = {stored: word for word, stored in flows.POLICIES.items()}
 
 _Ref = tuple[str, str]
@@ -116,7 +114,7 @@ def _with_relatives(
 
 
 def _node(ref: _Ref, found: Relative | None, outcome: str, policy: str) -> FlowNode:
-    state = _OUTCOMES.get(outcome, "coming") if found is None else STATES[found.state]
+    state = flows.OUTCOMES.get(outcome, "coming") if found is None else STATES[found.state]
     try:
         actor = decode_payload(found.payload)[0] if found is not None else ""
     except ValueError:

@@ -60,8 +60,7 @@ for i, job in ipairs(jobs) do
     if is_of_flow(job) then
       -- Its parents must not wait for a job that is not theirs.
       for _, p in ipairs(job[8][1]) do
-        local about = {p[3], p[4], FAILED, 'a job of its id was there already', p[5], this_queue(), id}
-        refused[#refused + 1] = {p[1], p[2], '', 0, '', 0, about, 'ended'}
+        refused[#refused + 1] = ended_message(p, FAILED, 'a job of its id was there already', this_queue(), id)
       end
     end
   else

@@ -18,6 +18,9 @@ ENDED, STOP, GROW, ARRIVED = "ended", "stop", "grow", "arrived"
 #: What a child's failure does to its parent: the word callers use -> the policy stored.
 POLICIES = {"fail": "f", "ignore": "i", "report": "r"}
 
+#: How an ended child is called, by the code that is stored.
+OUTCOMES = {"c": "completed", "f": "failed", "x": "cancelled"}
+
 #: Children read in one call; fewer with what they returned, which may be large.
 PAGE, _PAGE_OF_VALUES = 200, 50
 

@@ -14,8 +14,7 @@ for _, each in ipairs(refused) do
   row = row and cmsgpack.unpack(row)
   if row and row[9] == '' and #row[8] > 0 then
     for _, p in ipairs(row[8][1]) do
-      local about = {p[3], p[4], FAILED, 'it was refused: ' .. each[3], p[5], row[2], each[2]}
-      messages[#messages + 1] = {p[1], p[2], '', 0, '', 0, about, 'ended'}
+      messages[#messages + 1] = ended_message(p, FAILED, 'it was refused: ' .. each[3], row[2], each[2])
     end
   end
 end

@@ -9,6 +9,12 @@
 --   'arrived'  to a barrier's queue, id: the barrier: {how many are expected, messages to send when all have arrived}
 local function this_queue() return string.match(K.outbox, '{(.-)}') end
 
+-- The message to `parent` ({queue, id, family, place, policy}) that its child `id` of `queue` has ended.
+local function ended_message(parent, outcome, value, queue, id)
+  local about = {parent[3], parent[4], outcome, value, parent[5], queue, id}
+  return {parent[1], parent[2], '', 0, '', 0, about, 'ended'}
+end
+
 -- Targets pass over numbers that they have seen, so a number must never come twice, not even when this queue lost its last
 -- one (a failover that lost writes, a restore): they rise from the time in microseconds.
 local function fill_outbox(messages)

@@ -8,8 +8,7 @@ local function messages_to_parents(ends)
   for i, each in ipairs(ends) do ids[i] = each[1] end
   for i, packed in ipairs(redis.call('HMGET', K.parents, unpack(ids))) do
     for _, p in ipairs(packed and cmsgpack.unpack(packed) or {}) do
-      local about = {p[3], p[4], ends[i][2], ends[i][3], p[5], this_queue(), ends[i][1]}
-      messages[#messages + 1] = {p[1], p[2], '', 0, '', 0, about, 'ended'}
+      messages[#messages + 1] = ended_message(p, ends[i][2], ends[i][3], this_queue(), ends[i][1])
     end
   end
   return messages
