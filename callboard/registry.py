@@ -5,15 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dramatiq import Actor
 
+from callboard.catalogue import QueueSpec
+from callboard.door import admit
 from callboard.errors import UnknownActor
 from callboard.payloads import VERSION_OPTION, Contract, PublishedSchema, schema_key
 from callboard.store.store import Store
 from callboard.verbs import fleet
+from callboard.verbs.add import NewJob
 
 logger = logging.getLogger("callboard.registry")
 
@@ -92,6 +97,28 @@ class ActorRegistry:
             return self.find(actor, queue).takes
         except UnknownActor:
             return None
+
+    def admit(
+        self,
+        spec: QueueSpec,
+        actor: str,
+        payload: dict[str, Any],
+        options: Mapping[str, Any],
+        job_id: str,
+        *,
+        delay_ms: float | None = None,
+        run_at: datetime | None = None,
+        timestamp: int | None = None,
+    ) -> NewJob:
+        """Let a job by name through the door, as what is published of its actor says. Arguments: those of the door.
+
+        Raises: UnknownActor; as ``door.admit``; StoreUnavailable.
+        """
+        published = self.find(actor, spec.name)
+        return admit(
+            spec, actor, (), payload, options, job_id, actor_priority=published.priority, takes=published.takes,
+            delay_ms=delay_ms, run_at=run_at, timestamp=timestamp,
+        )  # fmt: skip
 
     def _refresh(self) -> None:
         """Ask Redis. Call with the lock held."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from callboard.catalogue import Priority, QueueSpec
-from callboard.door import admit, check_names, delay_in_ms
+from callboard.door import check_names, delay_in_ms
 from callboard.errors import CallboardError, UnknownActor
 from callboard.flows import steering as flow_steering
 from callboard.flows.operations import FlowOperations
@@ -143,14 +143,11 @@ class QueueService(FlowOperations, ScheduleOperations):
 
     def _admit(self, spec: QueueSpec, job: JobSpec) -> tuple[str, NewJob]:
         check_names(job.options, self.settings.job_options)
-        published = self._registry.find(job.actor, spec.name)
         job_id = new_id() if job.id is None else job.id
-        admitted = admit(
-            spec, job.actor, (), job.payload, job.options, job_id,
-            actor_priority=published.priority, takes=published.takes,
-            delay_ms=delay_in_ms(job.delay), run_at=job.run_at,
-        )  # fmt: skip
-        return job_id, admitted
+        delay_ms = delay_in_ms(job.delay)
+        return job_id, self._registry.admit(
+            spec, job.actor, job.payload, job.options, job_id, delay_ms=delay_ms, run_at=job.run_at
+        )
 
     def _admit_step(self, step: Step) -> tuple[str, NewJob]:
         job = JobSpec(step.actor, step.payload, step.id, step.delay, step.run_at, step.options)

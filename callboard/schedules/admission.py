@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callboard.catalogue import Catalogue
-from callboard.door import admit, check_names
+from callboard.door import check_names
 from callboard.registry import ActorRegistry
 from callboard.schedules.definition import Definition
 from callboard.settings import Settings
@@ -32,10 +32,8 @@ class Admission:
         Raises: as :meth:`check`.
         """
         spec = self._catalogue[definition.queue]
-        published = self._registry.find(definition.actor, spec.name)
-        job = admit(
-            spec, definition.actor, (), definition.payload, definition.options, job_id,
-            actor_priority=published.priority, takes=published.takes, timestamp=now_ms,
-        )  # fmt: skip
+        job = self._registry.admit(
+            spec, definition.actor, definition.payload, definition.options, job_id, timestamp=now_ms
+        )
         job.due_ms = due_ms
         return job

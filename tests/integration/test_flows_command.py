@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from click.testing import CliRunner, Result
 
-from callboard.cli.main import main
 from callboard.flows.plan import chain, group, step
 from callboard.outbox import deliver_outbox
 from callboard.service import QueueService
 from callboard.verbs.fleet import publish
 from tests.conftest import SettingsMaker
-
-#: Calls the CLI.
-Call = Callable[..., Result]
+from tests.support.command import Call, caller, ok, read
 
 _QUEUES = {"one": {}, "two": {}}
 
@@ -33,20 +25,7 @@ def call(make_settings: SettingsMaker) -> Call:
     for queue in ("two", "one", "two"):
         deliver_outbox(service.store, settings.catalogue, queue)
     service.close()
-    env = {
-        "REDIS_URL": settings.url, "CALLBOARD_PREFIX": settings.prefix, "CALLBOARD_QUEUES": json.dumps(_QUEUES),
-        "CALLBOARD_ONLY_QUEUES": "1",
-    }  # fmt: skip
-    return lambda *arguments: CliRunner().invoke(main, ("flows", *arguments), env=env)
-
-
-def ok(result: Result) -> str:
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def read(result: Result) -> Any:
-    return json.loads(ok(result))
+    return caller(settings, _QUEUES, "flows")
 
 
 def test_a_flow_is_shown_as_a_tree(call: Call) -> None:

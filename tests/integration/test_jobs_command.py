@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from callboard.cli.main import main
 from callboard.verbs.fleet import publish
 from callboard.verbs.telling import Holder, tell_checkpoint, tell_line, tell_progress
+from tests.support.command import Call, caller, ok, read
 from tests.support.engine import Engine
 from tests.support.steering import HOUR, Desk, payload
-
-#: Calls the CLI.
-Call = Callable[..., Result]
 
 
 @pytest.fixture
@@ -26,27 +20,7 @@ def desk(engine: Engine) -> Desk:
 
 @pytest.fixture
 def call(desk: Desk) -> Call:
-    settings = desk.service.settings
-    env = {
-        "REDIS_URL": settings.url, "CALLBOARD_PREFIX": settings.prefix, "CALLBOARD_QUEUES": json.dumps({"q": {}}),
-        "CALLBOARD_ONLY_QUEUES": "1", "USER": "ada", "TZ": "UTC",
-    }  # fmt: skip
-
-    def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(main, arguments, env=env)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
-
-
-def ok(result: Result) -> str:
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def read(result: Result) -> Any:
-    return json.loads(ok(result))
+    return caller(desk.service.settings, {"q": {}})
 
 
 def test_list_shows_failed_jobs_newest_first_page_by_page(desk: Desk, call: Call) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from callboard.cli.main import main
 from tests.conftest import SettingsMaker
+from tests.support.command import Call, caller, ok, read
 from tests.support.schedules import NEVER, Timetable
 
 QUEUES: dict[str, Any] = {"q": {}, "r": {}}
-
-#: Calls the CLI.
-Call = Callable[..., Result]
 
 
 @pytest.fixture
@@ -28,26 +23,7 @@ def table(make_settings: SettingsMaker) -> Iterator[Timetable]:
 
 @pytest.fixture
 def call(table: Timetable) -> Call:
-    env = {
-        "REDIS_URL": table.settings.url, "CALLBOARD_PREFIX": table.settings.prefix, "USER": "ada", "TZ": "UTC",
-        "CALLBOARD_QUEUES": json.dumps(QUEUES), "CALLBOARD_ONLY_QUEUES": "1",
-    }  # fmt: skip
-
-    def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(main, ["schedules", *arguments], env=env)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
-
-
-def ok(result: Result) -> str:
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def read(result: Result) -> Any:
-    return json.loads(ok(result))
+    return caller(table.settings, QUEUES, "schedules")
 
 
 def test_add_makes_a_schedule_and_says_when_it_ticks(table: Timetable, call: Call) -> None:
