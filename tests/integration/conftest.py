@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import SettingsMaker
 from tests.support.app import QUEUES, App, Gate
+from tests.support.schedules import KEEPS_ALL, Timetable
 
 #: Makes an :class:`App`; ``middleware`` replaces the platform's, other keywords change the settings.
 AppMaker = Callable[..., App]
@@ -46,3 +47,11 @@ def gate() -> Iterator[Gate]:
     gate = Gate()
     yield gate
     gate.open()
+
+
+@pytest.fixture
+def table(make_settings: SettingsMaker) -> Iterator[Timetable]:
+    """Schedules on two queues, ``q`` and ``r``, whose ticker the test calls."""
+    table = Timetable(make_settings(queues={"q": KEEPS_ALL, "r": KEEPS_ALL}, only_queues=True))
+    yield table
+    table.close()
