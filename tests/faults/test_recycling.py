@@ -114,6 +114,7 @@ def test_processes_take_turns_so_that_one_goes_on_working(deployment: Deployment
     assert_nothing_was_charged(deployment)
 
 
+@pytest.mark.long
 def test_a_process_that_grew_too_large_is_recycled(deployment: Deployment, tmp_path: Path) -> None:
     with supervised(deployment, tmp_path / "log", CALLBOARD_MAX_MEMORY_MB="250") as running:
         (old,) = deployment.ledger.lines("ready")

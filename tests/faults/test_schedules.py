@@ -114,6 +114,7 @@ def test_the_ticker_is_stopped_for_longer_than_its_lease_and_adds_nothing_late(p
     play.judge()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["kill", "stop"])
 def test_redis_is_restarted(play: Play, server: Server, how: str) -> None:
     restart: Callable[[], None] = server.kill if how == "kill" else server.stop

@@ -46,6 +46,7 @@ def drained(deployment: Deployment) -> None:
     wait_until(lambda: deployment.pending() == 0, 60, lambda: f"drained: {deployment.states()}")
 
 
+@pytest.mark.long
 def test_a_rolling_restart_under_load_loses_nothing_and_runs_nothing_twice(
     deployment: Deployment, supervisor: Running, rng: random.Random
 ) -> None:

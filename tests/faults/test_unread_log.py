@@ -28,6 +28,7 @@ def unread() -> Iterator[int]:
     os.close(writing)
 
 
+@pytest.mark.long
 def test_workers_are_recycled_and_stopped_though_nobody_reads_what_they_log(
     deployment: Deployment, unread: int
 ) -> None:

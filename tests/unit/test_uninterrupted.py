@@ -108,6 +108,7 @@ def test_without_an_interrupter_it_is_an_ordinary_block() -> None:
         assert nothing is None
 
 
+@pytest.mark.long
 def test_interrupts_at_any_moment_surface_once_and_never_within(interrupter: Interrupter) -> None:
     """Thousands of blocks a second, and a cancel at any moment of one: at its beginning, within, and at its end."""
     attempts = 400
