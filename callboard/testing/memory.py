@@ -92,7 +92,7 @@ class MemoryStore(Store):
     # The verbs, each with the arguments and the reply of its script
 
     def _add(self, shelf: Shelf, args: Sequence[Any]) -> list[Any]:
-        rows = [(row[0].decode(), row[1], row[2], row[3].decode(), *row[4:]) for row in unpack(args[6])]
+        rows = [(row[0].decode(), row[1], row[2], row[3].decode(), *row[4:]) for row in unpack(args[5])]
         try:
             return [1, shelf.add(rows, self.take_order(len(rows))).encode()]
         except QueueFull:

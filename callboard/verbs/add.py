@@ -68,9 +68,7 @@ def add(store: Store, spec: QueueSpec, jobs: Sequence[NewJob]) -> str:
     Returns: one character a job: ``ADDED`` or ``DUPLICATE``.
     Raises: QueueFull, QueueClosed; StoreRefused; StoreUnavailable when Redis did not answer within ``add_timeout_s``.
     """
-    caller, number = _next_call()
-    rows = pack([job.row() for job in jobs])
-    return _resent(store, spec, (*_who(spec, store, caller, number), rows, b""))
+    return _resent(store, "add", spec, (pack([job.row() for job in jobs]),))
 
 
 def add_with_messages(
@@ -81,21 +79,21 @@ def add_with_messages(
     Returns: False when a job of the root's id was there already; nothing was added then.
     Raises: as :func:`add`.
     """
-    args = (*_who(spec, store, *_next_call()), pack([job.row(kin)]), pack(list(messages)))
-    return _resent(store, spec, args) == ADDED
+    return _resent(store, "add_flow", spec, (pack([job.row(kin)]), pack(list(messages)))) == ADDED
 
 
-def _who(spec: QueueSpec, store: Store, caller: str, number: int) -> tuple[Any, ...]:
-    return caller, number, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, ""
+def _rules(store: Store, spec: QueueSpec) -> tuple[int, int, int]:
+    return 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max
 
 
-def _resent(store: Store, spec: QueueSpec, args: tuple[Any, ...]) -> str:
+def _resent(store: Store, verb: str, spec: QueueSpec, args: tuple[Any, ...]) -> str:
     """The codes of an add that is sent until it is answered or the time for it is up."""
+    args = (*_next_call(), *_rules(store, spec), *args)
     deadline = time.monotonic() + store.settings.add_timeout_s
     wait = _FIRST_WAIT_S
     while True:
         try:
-            return _codes(store.call("add", spec.name, args), spec)
+            return _codes(store.call(verb, spec.name, args), spec)
         except StoreUnavailable:
             if time.monotonic() + wait > deadline:
                 raise
@@ -109,9 +107,8 @@ def deliver(store: Store, spec: QueueSpec, source: str, rows: Sequence[tuple[Any
     Returns: one character a message: ``ADDED``, ``DUPLICATE`` or ``TAKEN_BEFORE``.
     Raises: as :func:`add`, without resending: the outbox is read again later.
     """
-    packed = pack(list(rows))
-    args = ("", 0, 1 if spec.fair else 0, spec.max_length or 0, store.settings.events_max, source, packed, b"")
-    return _codes(store.call("add", spec.name, args), spec)
+    args = (source, *_rules(store, spec), pack(list(rows)))
+    return _codes(store.call("deliver", spec.name, args), spec)
 
 
 def _codes(reply: list[Any], spec: QueueSpec) -> str:

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- grow.lua: a part of a large flow that was put aside goes into the outbox.
 --
--- KEYS[1]  staged      KEYS[2]  outbox      KEYS[3]  meta       KEYS[4]  children    KEYS[5]  parents
+-- KEYS[1]  staged      KEYS[2]  outbox      KEYS[3]  meta       KEYS[4]  children
 -- ARGV[1]  number of the message that asks for it               ARGV[2]  id of the root    ARGV[3]  field of the part
 -- Returns  1 done, 0 it was done before
--- include: clock lists outbox family told adopt
+-- include: clock lists outbox family child
 if redis.call('ZREMRANGEBYSCORE', K.outbox, ARGV[1], ARGV[1]) == 0 then return 0 end
 local packed = redis.call('HGET', K.staged, ARGV[3])
 if not packed then return 0 end

@@ -2,8 +2,7 @@
 --
 -- KEYS[1]   payload     KEYS[2]  record      KEYS[3]  waiting    KEYS[4]  delayed    KEYS[5]  meta
 -- KEYS[6]   totals      KEYS[7]  history     KEYS[8]  events     KEYS[9]  wake       KEYS[10] tags
--- KEYS[11]  ticks       KEYS[12] held        KEYS[13] results    KEYS[14] expiry     KEYS[15] blocked
--- KEYS[16]  parents     KEYS[17] children    KEYS[18] staged     KEYS[19] outbox
+-- KEYS[11]  ticks       KEYS[12] held        KEYS[13] results    KEYS[14] expiry
 -- ARGV[1]   when the ticks were found to be due (ms)
 -- ARGV[2]   fair (1 or 0)   ARGV[3] max_length (0: none)   ARGV[4] events_max
 -- ARGV[5]   packed ticks, each {schedule, tick (ms), overlap (a allow, s skip, q queue), job as insert.lua takes it}; those
@@ -13,7 +12,7 @@
 --           {-2} the queue is closed     {-3} they were found too long ago: look again     (nothing added)
 --
 -- A tick that was dealt with before gets the answer of that time.
--- include: record clock lists count tags wake outbox family told adopt insert
+-- include: record clock count tags wake insert
 local TOO_LONG_AGO = 30000
 if now - tonumber(ARGV[1]) > TOO_LONG_AGO then return {-3} end
 local flags = redis.call('HMGET', K.meta, 'closed', 'paused')

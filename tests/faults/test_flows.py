@@ -24,7 +24,7 @@ from tests.support.workers import Fleet, WorkerTree
 STEPS = {
     "cycle": "a job's end, with its message",
     "outbox_read": "a message is read",
-    "add": "a job reaches its queue",
+    "deliver": "a job reaches its queue",
     "children_ended": "a parent hears of an end",
     "outbox_end": "a message has ended",
     "grow": "a part of a large flow is sent",
@@ -138,11 +138,11 @@ def test_flows_end_whoever_is_killed(deployment: Deployment, tmp_path: Path, rng
 
 
 @pytest.mark.parametrize("what", [BEFORE, AFTER])
-@pytest.mark.parametrize("verb", ["add", "stage"])
+@pytest.mark.parametrize("verb", ["add_flow", "stage"])
 def test_a_flow_is_added_as_a_whole_whatever_becomes_of_the_call(
     deployment: Deployment, proxy: Proxy, verb: str, what: str
 ) -> None:
-    """A producer's call is cut: ``add`` is sent again; ``stage`` fails, and nothing was added then."""
+    """A producer's call is cut: ``add_flow`` is sent again; ``stage`` fails, and nothing was added then."""
     publish(deployment)
     service = deployment.service(proxy.url)
     proxy.strike(verb, what, passing=0)

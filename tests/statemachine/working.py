@@ -87,7 +87,7 @@ class WorkingMachine(BaseMachine):
                 assert self._send(client, rows) == [1, codes.encode()]
 
     def _send(self, client: Client, rows: bytes) -> list[Any]:
-        args = (client.name, client.number, 1, 0, client.store.settings.events_max, "", rows, b"")
+        args = (client.name, client.number, 1, 0, client.store.settings.events_max, rows)
         reply: list[Any] = client.store.call("add", "q", args)
         return reply
 

@@ -42,7 +42,7 @@ class Engine:
     def add_as(self, caller: str, number: int, *ids: str) -> list[Any]:
         """The bare script, as ``caller`` calls it for the ``number``-th time."""
         rows = msgpack.packb([new_job(job_id).row() for job_id in ids], use_bin_type=False)
-        reply: list[Any] = self.store.call("add", self.queue, (caller, number, 1, 0, 1000, "", rows, b""))
+        reply: list[Any] = self.store.call("add", self.queue, (caller, number, 1, 0, 1000, rows))
         return reply
 
     # What worker processes and the housekeeper do

@@ -1,15 +1,10 @@
 -- adopt.lua: a new job takes its place in its flow.
--- needs: clock lists outbox family told, KEYS parents children staged
+-- needs: clock lists outbox family child, KEYS blocked parents children staged
 --
 -- kin is {parents, family ('' for a job without children), children, list of {queue, id, policy}}: a parent is {queue, id,
 -- family, place, policy}. The list may be shorter than the number: the other children come with 'grow'.
 
--- Note the child at `place` of a family, unless it is there.
-local function note_child(family, place, child)
-  redis.call('HSETNX', K.children, field_of(family, place), cmsgpack.pack({child[1], child[2], '', child[3], ''}))
-end
-
--- Returns whether the job has to wait for children.
+-- Returns whether the job has to wait for children: then it is blocked.
 local function adopt(id, kin)
   if #kin[1] > 0 then redis.call('HSET', K.parents, id, cmsgpack.pack(kin[1])) end
   local family, children = kin[2], kin[3]
@@ -27,5 +22,7 @@ local function adopt(id, kin)
     end
   end
   fill_outbox(early)
-  return children > 0
+  if children == 0 then return false end
+  redis.call('ZADD', K.blocked, now, id)
+  return true
 end

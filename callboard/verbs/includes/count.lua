@@ -1,6 +1,6 @@
 -- count.lua: totals that survive crashes, minute buckets for charts, and the event stream.
 -- needs: clock, KEYS totals history events
-local minute = string.format('%.0f', math.floor(now / 60000))
+local minute = math.floor(now / 60000)
 
 local function count(what, n)
   redis.call('HINCRBY', K.totals, what, n)

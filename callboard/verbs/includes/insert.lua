@@ -1,11 +1,11 @@
 -- insert.lua: new jobs reach their first state. None of their ids is there.
--- needs: record clock count lists tags wake outbox family told adopt,
---        KEYS payload record waiting delayed blocked meta results expiry parents children staged outbox
+-- needs: record clock count tags wake, KEYS payload record waiting delayed results expiry
 --
 -- A job is {id, payload, priority, workspace, delay (ms), due (ms, 0: use delay), number in an outbox, kin (of a flow)}.
-local function insert(jobs, paused, fair, events_max)
+-- `adopt` (see adopt.lua): where there may be jobs of flows.
+local function insert(jobs, paused, fair, events_max, adopt)
   if #jobs == 0 then return end
-  local payloads, records, waiting, delayed, blocked = {}, {}, {}, {}, {}
+  local payloads, records, waiting, delayed = {}, {}, {}, {}
   local now_ids, later_ids, held_ids, earliest = {}, {}, {}, nil
   for i, job in ipairs(jobs) do
     local id = job[1]
@@ -13,10 +13,8 @@ local function insert(jobs, paused, fair, events_max)
     payloads[2 * i] = job[2]
     local state = WAITING
     local due = job[6] > 0 and job[6] or now + job[5]
-    if job[8] and #job[8] > 0 and adopt(id, job[8]) then
+    if adopt and job[8] and #job[8] > 0 and adopt(id, job[8]) then
       state = BLOCKED
-      blocked[#blocked + 1] = now
-      blocked[#blocked + 1] = id
       held_ids[#held_ids + 1] = id
     elseif due > now then
       state = DELAYED
@@ -61,8 +59,5 @@ local function insert(jobs, paused, fair, events_max)
     emit('delayed', later_ids, events_max)
     if not head[2] or earliest < tonumber(head[2]) then mark() end
   end
-  if #held_ids > 0 then
-    redis.call('ZADD', K.blocked, unpack(blocked))
-    emit('blocked', held_ids, events_max)
-  end
+  if #held_ids > 0 then emit('blocked', held_ids, events_max) end
 end

@@ -15,8 +15,13 @@ local function read_tag(field)
 end
 
 local function place(priority, workspace, fair)
-  local field = 'w' .. priority .. ':' .. (fair and workspace or '')
-  local tag = math.max(read_tag(field), read_tag('v' .. priority)) + 1
+  local field, fetched = 'w' .. priority .. ':' .. (fair and workspace or ''), 'v' .. priority
+  if not (tags[field] and tags[fetched]) then
+    local found = redis.call('HMGET', K.tags, field, fetched)
+    tags[field] = tags[field] or tonumber(found[1] or 0)
+    tags[fetched] = tags[fetched] or tonumber(found[2] or 0)
+  end
+  local tag = math.max(tags[field], tags[fetched]) + 1
   tags[field] = tag
   dirty[field] = true
   return priority * BAND + tag
