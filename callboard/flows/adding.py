@@ -10,8 +10,8 @@ from callboard.errors import PayloadTooLarge, QueueFull
 from callboard.flows.plan import Step, steps_of
 from callboard.ids import new_id
 from callboard.store.store import Store
-from callboard.verbs import flows
-from callboard.verbs.add import MAX_BATCH_BYTES, NewJob, add_with_messages
+from callboard.verbs import add, flows
+from callboard.verbs.add import MAX_BATCH_BYTES, NewJob
 from callboard.verbs.looking import queue_stats, stats_call
 
 #: Messages, and bytes of them, that go with the root in one call, or into one part of a large flow. Parts are read
@@ -60,7 +60,7 @@ def add_flow(store: Store, catalogue: Catalogue, root: Step, admit: Admit) -> tu
         family = families[id(root)]
         fields = [flows.stage(store, spec.name, family, number, part) for number, part in enumerate(parts)]
         messages = [(spec.name, new.stored_id, b"", 0, "", 0, (field,), flows.GROW, 0) for field in fields]
-    added = add_with_messages(store, spec, new, kin_of(root, all_children=len(parts) <= 1), messages)
+    added = add.add_flow(store, spec, new, kin_of(root, all_children=len(parts) <= 1), messages)
     return {key: job_id for key, (job_id, _) in admitted.items()}, added
 
 

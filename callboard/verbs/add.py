@@ -71,7 +71,7 @@ def add(store: Store, spec: QueueSpec, jobs: Sequence[NewJob]) -> str:
     return _resent(store, "add", spec, (pack([job.row() for job in jobs]),))
 
 
-def add_with_messages(
+def add_flow(
     store: Store, spec: QueueSpec, job: NewJob, kin: Sequence[Any], messages: Sequence[Sequence[Any]]
 ) -> bool:
     """Add the root of a flow, and with it messages to the queue's outbox: the flow's other jobs, all or nothing.

@@ -70,11 +70,8 @@ def test_three_tickers_at_once_add_every_tick_once(table: Timetable) -> None:
         ticker._store.close()
 
 
-def test_a_ticker_that_died_after_it_added_is_followed_without_a_second_job(
-    table: Timetable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add(table)
-    tick = table.come_due("s")
+def _die_after_adding(table: Timetable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ticker adds what is due and dies before it has said so."""
 
     def dies(*_: Any) -> int:
         raise StoreUnavailable("it died here")
@@ -83,6 +80,14 @@ def test_a_ticker_that_died_after_it_added_is_followed_without_a_second_job(
         patched.setattr("callboard.schedules.ticking.schedules.done", dies)
         with pytest.raises(StoreUnavailable):
             table.ticker().page()
+
+
+def test_a_ticker_that_died_after_it_added_is_followed_without_a_second_job(
+    table: Timetable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(table)
+    tick = table.come_due("s")
+    _die_after_adding(table, monkeypatch)
     assert table.jobs() == [f"s:{tick}"]
     assert table.service.get_schedule("s").made == 0
     table.end_job(f"s:{tick}")
@@ -98,14 +103,7 @@ def test_ticks_that_were_added_before_a_death_are_counted_once(
 ) -> None:
     add(table, every=1)
     table.put_back("s", next=table.now_s() - 5)
-
-    def dies(*_: Any) -> int:
-        raise StoreUnavailable("it died here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("callboard.schedules.ticking.schedules.done", dies)
-        with pytest.raises(StoreUnavailable):
-            table.ticker().page()
+    _die_after_adding(table, monkeypatch)
     assert len(table.jobs()) >= 6
     table.other_process().page()
     assert table.service.get_schedule("s").made == len(table.jobs())

@@ -22,8 +22,10 @@ SOON = 1.0
 
 @pytest.fixture
 def operator(app: App) -> Iterator[QueueService]:
-    """A client with connections of its own."""
+    """A client with connections of its own, made before any test looks at the clock: finding the nodes of a Cluster
+    takes its time."""
     service = QueueService(app.settings)
+    service.get_queue_stats("one")
     yield service
     service.close()
 
