@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import redis
 
 from tests.support.node import run_node
@@ -142,6 +143,7 @@ def judge(webhooks: Path, files: list[str]) -> None:
     assert right == {"/crm": 2, "/archive": 1, "/exports": 3, "/accounts": 2}, "the last by its old and its new secret"
 
 
+@pytest.mark.long
 def test_a_second_copy_of_a_mail_makes_it_fail_and_say_so(tmp_path: Path) -> None:
     done = run([sys.executable, "-c", SABOTAGED], tmp_path, {"PYTHONPATH": str(ROOT)})
     assert done.returncode == 1, done.stdout + done.stderr
@@ -151,6 +153,7 @@ def test_a_second_copy_of_a_mail_makes_it_fail_and_say_so(tmp_path: Path) -> Non
     assert len(done.stdout.splitlines()) == 32, "the jobs are shown all the same"
 
 
+@pytest.mark.long
 def test_a_webhook_that_is_kept_otherwise_than_it_came_makes_it_fail_and_say_so(tmp_path: Path) -> None:
     done = run([sys.executable, "-c", FORGED], tmp_path, {"PYTHONPATH": str(ROOT)})
     assert done.returncode == 1, done.stdout + done.stderr

@@ -48,7 +48,7 @@ def run_with_neighbours(deployment: Deployment, folder: Path, actor: str, max_st
     return fleet
 
 
-@pytest.mark.parametrize("actor", ["poison", "segfault"])
+@pytest.mark.parametrize("actor", ["poison", pytest.param("segfault", marks=pytest.mark.long)])
 def test_a_job_that_kills_its_process(deployment: Deployment, tmp_path: Path, actor: str) -> None:
     fleet = run_with_neighbours(deployment, tmp_path, actor, max_stalls=2)
     assert len(fleet.ended_at) >= 3, "each start cost a process"

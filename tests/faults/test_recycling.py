@@ -64,6 +64,7 @@ def add(deployment: Deployment, actor: str, *payloads: dict[str, object]) -> lis
     return ids
 
 
+@pytest.mark.long
 def test_processes_are_recycled_after_so_many_jobs_in_the_middle_of_a_backlog(
     deployment: Deployment, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_processes_are_recycled_after_so_many_jobs_in_the_middle_of_a_backlog(
     assert "ended after" not in output, "no crash was seen"
 
 
+@pytest.mark.long
 def test_a_job_that_runs_is_waited_for_beyond_the_grace(deployment: Deployment, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with supervised(deployment, tmp_path / "log", "--grace", "0.2", CALLBOARD_MAX_JOBS="10") as running:

@@ -48,6 +48,7 @@ def test_rolling_restarts_run_every_job_once(
     assert_all_ran_once(deployment)
 
 
+@pytest.mark.long
 def test_reload_by_sighup_runs_every_job_once(deployment: Deployment, tmp_path: Path, rng: random.Random) -> None:
     with WorkerTree(deployment, tmp_path / "tree.log") as tree:
         first = tree.ready().worker_pid

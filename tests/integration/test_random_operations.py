@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from dramatiq.errors import RateLimitExceeded
 
 from callboard.service import QueueService
@@ -119,5 +120,6 @@ def settle(app: App, operators: list[Operator]) -> None:
     assert left <= {"meta"}, f"left behind by obliterate: {left}"
 
 
-def test_ten_thousand_operations(make_app: Callable[..., App]) -> None:
-    operate(make_app, 10_000)
+@pytest.mark.parametrize("operations", [3_000, pytest.param(10_000, marks=pytest.mark.long)])
+def test_random_operations(make_app: Callable[..., App], operations: int) -> None:
+    operate(make_app, operations)
