@@ -73,6 +73,8 @@ class QueueSpec(BaseModel):
     keep_failed: int = Field(10_000, ge=0)
     keep_failed_ms: int = Field(7 * DAY, ge=0)
     thresholds: Thresholds = Thresholds()
+    slo_success: float = Field(0.99, gt=0, lt=1, description="share of jobs that should end well")
+    slo_wait: float = Field(0.99, gt=0, lt=1, description="share of jobs that should start within the wait target")
 
     @field_validator("name")
     @classmethod

@@ -44,6 +44,9 @@ _SHOWN = 5
 #: How long a payload that is newer than its worker waits for another one (seconds).
 _NEWER_WAITS_S = 15.0
 
+#: How the reason of such a deferral ends.
+WAITS_FOR_NEWER = "it waits for a newer worker"
+
 
 class Checker(Protocol):
     """What the door asks about a payload."""
@@ -92,7 +95,7 @@ class Contract:
         if version > self.version:
             raise Deferred(
                 _NEWER_WAITS_S,
-                f"the payload has version {version}, this worker knows {self.version}: it waits for a newer worker",
+                f"the payload has version {version}, this worker knows {self.version}: {WAITS_FOR_NEWER}",
             )
         if version < self.version and self.upgrade is not None:
             try:

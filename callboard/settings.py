@@ -63,6 +63,17 @@ class Settings(BaseSettings):
     max_memory_mb: int | None = Field(
         None, ge=1, description="resident size above which a worker process is started anew (MiB)"
     )
+    metrics: bool = Field(True, description="worker processes count what they do and serve it to Prometheus")
+    metrics_host: str = Field("127.0.0.1", description="address that the metrics of worker processes are served on")
+    metrics_port: int = Field(
+        9180, ge=0, le=65_535, description="the first worker process' port, others take the next free one; 0: any"
+    )
+    metrics_advertise: str | None = Field(
+        None, description="host that Prometheus reaches this machine's worker processes by; not set: metrics_host"
+    )
+    exporter: Literal["ops", "worker"] = Field(
+        "ops", description="who serves the state of the queues: the ops API, or each worker process beside its own"
+    )
     gil_watchdog: bool = Field(True, description="end a process whose leases could not be renewed for four leases")
     schedules: bool = Field(True, description="this worker process declares and ticks schedules when it is its turn")
     canary: bool = Field(True, description="the platform's workers run a job on every queue each minute")

@@ -23,6 +23,7 @@ from middleware.pipelines import Pipelines
 from middleware.recycling import recycling
 from middleware.results import results
 from middleware.retries import Retries
+from middleware.worker_metrics import WorkerMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ LAYERS: tuple[Layer, ...] = (
     Layer(
         "AttemptLog", "one line a finished attempt", "after all others at an attempt's end: it sees what became of it",
         lambda settings: AttemptLog(settings.log_format) if settings.attempt_log else None,
+    ),
+    Layer(
+        "WorkerMetrics", "counts what the process does, for Prometheus",
+        "anywhere after the logs: no hook of a job, the engine tells it what was committed",
+        lambda settings: WorkerMetrics() if settings.metrics else None,
     ),
     Layer(
         "Recycling", "ends its process after so many jobs, or at such a size, to be started anew",

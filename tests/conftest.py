@@ -59,7 +59,7 @@ def make_settings(store_url: str) -> SettingsMaker:
     def make(**changes: Any) -> Settings:
         given: dict[str, Any] = {
             "redis_url": store_url, "prefix": prefix, "gil_watchdog": False, "attempt_log": "off", "schedules": False,
-            "canary": False,
+            "canary": False, "metrics": False,
         }  # fmt: skip
         return Settings(**{**given, **changes})
 

@@ -23,6 +23,7 @@ COMMANDS = {
                   "See and steer recurring jobs: list, show, add, pause, resume, run, delete, preview."),
     "up": ("callboard.cli.up:up", "Run the whole system in the foreground: Redis and workers."),
     "worker": ("callboard.cli.worker:worker", "Run worker processes and restart each alone when it dies."),
+    "workers": ("callboard.cli.workers:workers", "Show the worker processes and when each was last heard of."),
 }
 
 

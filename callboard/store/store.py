@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 
 from hiredis import pack_command
@@ -61,6 +62,9 @@ def _translated(error: BaseException) -> Exception:
 class Store(ABC):
     """Runs verbs. Safe to use from several threads; after a fork each process gets connections of its own."""
 
+    #: Called after each round trip with its first verb and how long it took (seconds), on the thread that made it.
+    on_call: Callable[[str, float], None] | None = None
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._heads: dict[tuple[str, str], tuple[Any, ...]] = {}
@@ -81,6 +85,15 @@ class Store(ABC):
 
         Raises: StoreUnavailable when the connection failed: any of the verbs may have run.
         """
+        if self.on_call is None or not calls:
+            return self._round_trip(calls)
+        began = monotonic()
+        try:
+            return self._round_trip(calls)
+        finally:
+            self.on_call(calls[0][0], monotonic() - began)
+
+    def _round_trip(self, calls: Sequence[Call]) -> list[Any]:
         replies = self._send([self._command(verb, queue, args) for verb, queue, args in calls])
         for i, reply in enumerate(replies):
             if isinstance(reply, NoScriptError):

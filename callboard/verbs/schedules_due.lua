@@ -1,11 +1,14 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- schedules_due.lua: the schedules that are to be looked at now, the longest due first.
 --
--- KEYS[1]  schedule_times       KEYS[2]  schedules
+-- KEYS[1]  schedule_times       KEYS[2]  schedules        KEYS[3]  deployment
 -- ARGV[1]  schedules at most
 -- Returns  {now (ms), when the next one is due that is not among them (ms; 0: none),
 --           {id, when it was due (ms), packed schedule ('' for a mark of forsaken.lua), …}}
+--
+-- That somebody looked is noted, for the metrics: whoever holds the lock and is stuck does not.
 -- include: clock
+redis.call('HSET', K.deployment, 'ticked', now)
 -- Mostly nothing is due, and one look says so.
 local head = redis.call('ZRANGE', K.schedule_times, 0, 0, 'WITHSCORES')
 if not head[2] or tonumber(head[2]) > now then return {now, tonumber(head[2] or 0), {}} end

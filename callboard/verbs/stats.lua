@@ -7,25 +7,7 @@
 -- Returns  {now (ms), waiting, held, delayed, blocked, active, completed, failed, cancelled, outbox,
 --           paused since (ms, 0: not), reason, who, oldest waiting since (ms, 0: none), next due (ms, 0: none),
 --           totals (flat name, count, …)}
---
--- The oldest waiting job is the oldest of the heads of at most 16 priorities.
--- include: record clock
-local BAND = 8796093022208
-local MAX_BANDS = 16
-
-local function oldest()
-  local since, from = 0, '-inf'
-  for _ = 1, MAX_BANDS do
-    local head = redis.call('ZRANGEBYSCORE', K.waiting, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-    if #head == 0 then break end
-    local rec = decode(redis.call('HGET', K.record, head[1]))
-    local ready = math.max(rec.added, rec.ready)
-    if since == 0 or ready < since then since = ready end
-    from = string.format('%.0f', (math.floor(tonumber(head[2]) / BAND) + 1) * BAND)
-  end
-  return since
-end
-
+-- include: record clock oldest
 local paused = redis.call('HMGET', K.meta, 'paused', 'paused_reason', 'paused_by')
 local next_due = redis.call('ZRANGE', K.delayed, 0, 0, 'WITHSCORES')
 return {
@@ -34,6 +16,6 @@ return {
   redis.call('ZCARD', K.blocked), redis.call('ZCARD', K.active), redis.call('ZCARD', K.completed),
   redis.call('ZCARD', K.failed), redis.call('ZCARD', K.cancelled), redis.call('ZCARD', K.outbox),
   tonumber(paused[1] or 0), paused[2] or '', paused[3] or '',
-  oldest(), tonumber(next_due[2] or 0),
+  oldest_waiting(), tonumber(next_due[2] or 0),
   redis.call('HGETALL', K.totals),
 }

@@ -11,6 +11,7 @@ Promises, and who keeps them:
 - the **interrupter** is the only one to raise exceptions into actors, and never after they returned;
 - the **housekeeper** sweeps, promotes, trims and delivers the outbox of every queue of the catalogue;
 - the **ticker** ticks schedules, one process of the deployment at a time (see ``callboard.schedules``);
+- an **observer**, if there is one (metrics), is told in batches what Redis took, and can hold nothing up;
 - what an actor's end brings about (result, retry, messages for other queues) is **committed with the finish** in one
   script, by the attempt that holds the token, or not at all.
 

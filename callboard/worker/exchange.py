@@ -118,16 +118,20 @@ class Exchange:
         must a queue whose data is damaged: it answers as if it were paused, until somebody has repaired it."""
         replies = []
         for request in requests:
+            codes = b""
             for finish in request.finishes:
                 single = self.request(request.queue, [finish])
                 try:
-                    self._send([single])
+                    codes += self._send([single])[0].codes
                 except CallboardError:
                     raise
                 except Exception:
                     logger.critical("the finish of job %s cannot be committed", finish[0], exc_info=True)
+                    codes += b"0"
             try:
-                replies += self._send([self.request(request.queue, [])])
+                (reply,) = self._send([self.request(request.queue, [])])
+                reply.codes = codes
+                replies.append(reply)
                 self._broken.discard(request.queue)
             except CallboardError:
                 raise
@@ -135,5 +139,5 @@ class Exchange:
                 if request.queue not in self._broken:
                     logger.critical("queue %s is damaged and stands still: %s", request.queue, error, exc_info=True)
                 self._broken.add(request.queue)
-                replies.append(CycleReply(b"", [], 0, 0, True, False, 0, 0, []))
+                replies.append(CycleReply(codes, [], 0, 0, True, False, 0, 0, []))
         return replies

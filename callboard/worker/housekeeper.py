@@ -58,7 +58,7 @@ class Housekeeper:
         self._stopping = False
         self._parent = os.getppid()
         #: What Redis knows of this process; None: nothing, publish everything.
-        self._told: tuple[int, ...] | None = None
+        self._told: tuple[int, str] | None = None
         self._beats = 0
         self._thread = threading.Thread(target=self._run, name="callboard-housekeeper", daemon=True)
 
@@ -122,7 +122,7 @@ class Housekeeper:
             self._parent = os.getppid()
             os.kill(os.getpid(), signal.SIGTERM)
         record = self._describe()
-        now = (record.busy,)
+        now = (record.busy, record.metrics_address)
         look = self._beats % _LOOK_EVERY == 0
         if look or self._told is None:
             fleet.publish(self._store, self._actors, again=self._told is not None)

@@ -35,6 +35,10 @@ class Job(MessageProxy):
     max_attempts = 0
     is_last_attempt = False
     stalls = 0
+    #: No attempt of it has started before, as far as its record tells: neither failed, nor lost, nor deferred.
+    first_start = True
+    #: Whoever counts waits has counted this one (see ``middleware.metrics``).
+    wait_counted = False
 
     #: Told to Redis as started: at the fetch, or with a later cycle.
     start_known = False
@@ -92,6 +96,7 @@ class Job(MessageProxy):
         if more:
             record = unpack_record(packed)
             self.attempt, self.stalls = record.attempts + 1, record.stalls
+            self.first_start = not (record.attempts or record.stalls or record.started)
             ready = max(ready, record.ready)
             overlay = record.options
         self.wait_ms = max(0, now_ms - ready)

@@ -21,6 +21,7 @@ from callboard.verbs.leases import Held, release_call
 from callboard.worker.exchange import Exchange
 from callboard.worker.finish import FAILED, finish_of
 from callboard.worker.job import Job
+from callboard.worker.observer import Observer, tell_ended, tell_requeued
 from callboard.worker.slots import Lane, Slots
 
 logger = logging.getLogger("callboard.pump")
@@ -64,6 +65,8 @@ class Pump:
         self._on_outbox = on_outbox
         self._on_listen = on_listen
         self._on_cancel = on_cancel
+        #: Who hears what Redis took of this process' ends; None: nobody.
+        self.observer: Observer | None = None
         self._inbox: SimpleQueue[Job | Callable[[], None]] = SimpleQueue()
         self._exchange = Exchange(store, worker_id, {n: lane.spec for n, lane in slots.lanes.items()}, self._known)
         self._ended: dict[str, list[Job]] = {name: [] for name in slots.lanes}
@@ -258,6 +261,8 @@ class Pump:
     def _settle(self, request: CycleRequest, reply: CycleReply) -> None:
         """Take a cycle's reply: forget what is committed, reserve what came."""
         lane = self._slots.lanes[request.queue]
+        if self.observer is not None and request.finishes:
+            tell_ended(self.observer, request.queue, request.finishes, reply.codes, lane.held)
         for finish in request.finishes:
             job = lane.held.get(finish[0])
             if job is not None and job.number == finish[1]:
@@ -335,12 +340,16 @@ class Pump:
         for queue, of_queue in by_queue.items():
             lane = self._slots.lanes[queue]
             held = [(job.stored_id, job.number) for job in of_queue]
+            released = 0
             try:
                 for first in range(0, len(held), _MAX_RELEASED):
-                    self._store.call(*release_call(self._worker, queue, held[first : first + _MAX_RELEASED]))
+                    step = release_call(self._worker, queue, held[first : first + _MAX_RELEASED])
+                    released += self._store.call(*step).count(b"1")
             except Exception as error:  # noqa: BLE001 - whatever it was, they must not be held for ever
                 # They were never started: when their lease runs out they go back uncounted.
                 logger.warning("could not give %d jobs of %s back: %s", len(of_queue), queue, error)
+            if self.observer is not None and released and not self._fetching:
+                tell_requeued(self.observer, queue, released)
             for job in of_queue:
                 self._let_go(job)
                 following = self._slots.end(lane) if had_slots else None

@@ -31,6 +31,7 @@ from callboard.worker.interrupter import Interrupter
 from callboard.worker.job import Job
 from callboard.worker.leasekeeper import LeaseKeeper
 from callboard.worker.listener import Listener
+from callboard.worker.observer import Observer
 from callboard.worker.pump import Pump
 from callboard.worker.slots import Lane, Slots
 
@@ -53,6 +54,8 @@ class WorkerRuntime(Middleware):
         self._worker: Worker | None = None
         #: What the process tells its supervisor when it has ended in order (see ``exits``).
         self.exit_code = 0
+        #: ``host:port`` where this process' metrics are served; '' while they are not. Workers' records have it.
+        self.metrics_address = ""
 
     @property
     def actor_options(self) -> set[str]:
@@ -74,6 +77,14 @@ class WorkerRuntime(Middleware):
         if self._pump is None:
             raise RuntimeError("this process runs no worker: start one with `dramatiq` or `callboard worker`")
         return self._pump
+
+    def observe(self, observer: Observer) -> None:
+        """Have ``observer`` told from now on what this process does (see ``observer``).
+
+        Raises: RuntimeError outside a worker process.
+        """
+        self.pump.observer = observer
+        self._store.on_call = observer.called
 
     def attach(self, queue: str) -> None:
         """Dramatiq's consumer of ``queue`` is up."""
@@ -242,5 +253,5 @@ class WorkerRuntime(Middleware):
             id=self.worker_id, host=socket.gethostname(), pid=os.getpid(),
             slot=int(os.environ.get("CALLBOARD_WORKER_SLOT", "0")), queues=sorted(self._expected),
             threads=self._slots.threads, busy=self._slots.threads - self._slots.free,
-            version=self._version, started_ms=self._started_ms,
+            version=self._version, started_ms=self._started_ms, metrics_address=self.metrics_address,
         )  # fmt: skip

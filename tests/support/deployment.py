@@ -40,7 +40,7 @@ class Deployment:
         return {
             "redis_url": url, "prefix": "faults", "only_queues": True, "queues": {"work": spec, "next": spec},
             "sweep_ms": int(SWEEP_S * 1000), "connect_timeout_s": 1.0, "socket_timeout_s": 2.0, "attempt_log": "off",
-            "gil_watchdog": False, **self.options,
+            "gil_watchdog": False, "metrics": False, **self.options,
         }  # fmt: skip
 
     def settings(self, url: str | None = None, **changes: Any) -> Settings:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guides" / "middleware.md").read_text(encoding="utf-8")
 
 #: Everything that settings can ask for.
-ALL = Settings(max_jobs=1, max_memory_mb=1, attempt_log=True)
+ALL = Settings(max_jobs=1, max_memory_mb=1, attempt_log=True, metrics=True)
 
 
 def test_a_broker_has_the_layers_in_their_order_behind_the_gate() -> None:
@@ -22,9 +22,9 @@ def test_a_broker_has_the_layers_in_their_order_behind_the_gate() -> None:
 
 
 def test_layers_that_nobody_asked_for_are_left_out() -> None:
-    stack = default_stack(Settings(attempt_log=False))
+    stack = default_stack(Settings(attempt_log=False, metrics=False))
     names = [type(each).__name__ for each in stack]
-    assert names == [layer.name for layer in LAYERS if layer.name not in {"AttemptLog", "Recycling"}]
+    assert names == [layer.name for layer in LAYERS if layer.name not in {"AttemptLog", "WorkerMetrics", "Recycling"}]
 
 
 def test_the_guide_has_the_same_table() -> None:
