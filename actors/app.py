@@ -11,7 +11,13 @@ from callboard.settings import Settings
 from middleware.stack import default_stack
 
 #: The modules of the job types, one a queue, and the canaries of all queues.
-JOB_TYPES = ("actors.canary", "actors.email_notifications", "actors.maintenance", "actors.webhook_delivery")
+JOB_TYPES = (
+    "actors.alerting",
+    "actors.canary",
+    "actors.email_notifications",
+    "actors.maintenance",
+    "actors.webhook_delivery",
+)
 
 
 def compose(settings: Settings | None = None) -> CallboardBroker:

@@ -18,9 +18,11 @@ from bench import (
     flows,
     idle,
     memory,
+    metrics,
     pickup,
     report,
     schedules,
+    scrape,
     settings,
     steering,
     systems,
@@ -41,6 +43,7 @@ from bench.rows import BenchError, Outcome
 MEASUREMENTS: dict[str, ModuleType] = {
     "calibration": calibration,
     "throughput": throughput,
+    "metrics": metrics,
     "adding": adding,
     "pickup": pickup,
     "memory": memory,
@@ -52,6 +55,7 @@ MEASUREMENTS: dict[str, ModuleType] = {
     "webhooks": webhooks,
     "flows": flows,
     "schedules": schedules,
+    "scrape": scrape,
 }
 
 #: Only when asked for with --only.

@@ -68,6 +68,6 @@ class Context:
         """BullMQ at its best concurrency."""
         return systems.bullmq(self.server, self.payloads, self.bullmq_folder, processes, BULLMQ_CONCURRENCY)
 
-    def callboard(self, processes: int = CALLBOARD_PROCESSES, *, log: bool = True) -> System:
+    def callboard(self, processes: int = CALLBOARD_PROCESSES, *, log: bool = True, metrics: bool = True) -> System:
         """Callboard with everything on."""
-        return systems.callboard(self.server, self.payloads, processes, CALLBOARD_THREADS, log=log)
+        return systems.callboard(self.server, self.payloads, processes, CALLBOARD_THREADS, log=log, metrics=metrics)

@@ -27,6 +27,8 @@ class Plan:
     many_jobs: int
     bulk_backlog: int
     webhook_jobs: int
+    #: Jobs of a millisecond that are worked off with metrics and without.
+    millisecond_jobs: int
     #: Chains of ten links that run at once, and jobs of a group.
     chains: int
     group_jobs: int
@@ -40,7 +42,7 @@ class Plan:
 FULL = Plan(
     quick=False, rounds=3, jobs=80_000, dramatiq_jobs=24_000, bulk_jobs=50_000, single_jobs=10_000, pickup_jobs=400,
     memory_jobs=100_000, memory_servers=5, flat_rounds=3, flat_jobs=1_000_000, flat_small_windows=5,
-    stored_jobs=1_000_000, many_jobs=100_000, bulk_backlog=900_000, webhook_jobs=2_500,
+    stored_jobs=1_000_000, many_jobs=100_000, bulk_backlog=900_000, webhook_jobs=2_500, millisecond_jobs=12_000,
     chains=500, group_jobs=10_000,
     schedule_seconds=70.0, idle_seconds=20.0, patience_seconds=240.0,
 )  # fmt: skip
@@ -48,7 +50,7 @@ FULL = Plan(
 QUICK = Plan(
     quick=True, rounds=2, jobs=30_000, dramatiq_jobs=8_000, bulk_jobs=20_000, single_jobs=3_000, pickup_jobs=150,
     memory_jobs=30_000, memory_servers=3, flat_rounds=2, flat_jobs=150_000, flat_small_windows=3, stored_jobs=150_000,
-    many_jobs=20_000, bulk_backlog=450_000, webhook_jobs=800, chains=100, group_jobs=2_000,
+    many_jobs=20_000, bulk_backlog=450_000, webhook_jobs=800, millisecond_jobs=5_000, chains=100, group_jobs=2_000,
     schedule_seconds=20.0, idle_seconds=8.0, patience_seconds=15.0,
 )  # fmt: skip
 

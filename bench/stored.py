@@ -1,4 +1,4 @@
-"""A queue with jobs in every state, made by the engine's own verbs: what the steering measurements work on."""
+"""A queue with jobs in every state, made by the engine's own verbs: what steering and scrapes are measured on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ ACTOR = f"noop.{QUEUE}"
 WORKER = "bench-worker"
 
 #: Keeps whatever the measurements put there.
-QUEUES = {QUEUE: {"max_length": None, "keep_completed": 1_000_000, "keep_failed": 1_000_000}}
+_KEEPS_ALL = {"max_length": None, "keep_completed": 1_000_000, "keep_failed": 1_000_000}
+QUEUES = {QUEUE: _KEEPS_ALL}
 
 _ERROR = {
     "type": "SMTPServerDisconnected",
@@ -36,14 +37,17 @@ _SLICE = 15_000
 class StoredQueue:
     """One queue. Jobs are named by state and number: ``waiting-0``, ``waiting-1``, …"""
 
-    def __init__(self, context: Context) -> None:
-        settings = Settings.model_validate({"redis_url": context.server.url, "queues": QUEUES})
+    def __init__(self, context: Context, name: str = QUEUE) -> None:
+        """``name``: of the queue; one of the platform's ten, or another."""
+        settings = Settings.model_validate({"redis_url": context.server.url, "queues": {name: _KEEPS_ALL}})
+        self.name = name
+        self._actor = f"noop.{name}"
         self.service = QueueService(settings)
         self.store = self.service.store
-        self.spec = settings.catalogue[QUEUE]
+        self.spec = settings.catalogue[name]
         self._payloads = itertools.cycle(json.loads(context.payloads.read_text()))
         self._calls = itertools.count(1)
-        fleet.publish(self.store, {ACTOR: {"queue": QUEUE, "priority": 0}})
+        fleet.publish(self.store, {self._actor: {"queue": name, "priority": 0}})
 
     def close(self) -> None:
         """Close the connections to Redis."""
@@ -52,7 +56,8 @@ class StoredQueue:
     def add(self, name: str, jobs: int, **spec: Any) -> None:
         """Add ``name-0`` … waiting, or as ``spec`` (fields of a JobSpec) says."""
         for some in _slices(jobs):
-            self.service.add_jobs(QUEUE, [JobSpec(ACTOR, next(self._payloads), id=f"{name}-{i}", **spec) for i in some])
+            jobs_of = [JobSpec(self._actor, next(self._payloads), id=f"{name}-{i}", **spec) for i in some]
+            self.service.add_jobs(self.name, jobs_of)
 
     def add_delayed(self, jobs: int) -> None:
         """Add ``delayed-0`` …, all for tomorrow."""
@@ -74,20 +79,20 @@ class StoredQueue:
         while left:
             held = self._fetch(min(MAX_FINISHES, left))
             finishes = [(holder.stored_id, holder.number, outcome, 12, extra) for holder in held]
-            self._cycle(CycleRequest(QUEUE, next(self._calls), finishes))
+            self._cycle(CycleRequest(self.name, next(self._calls), finishes))
             left -= len(held)
 
     def _fetch(self, jobs: int) -> list[Holder]:
         number = next(self._calls)
-        reply = self._cycle(CycleRequest(QUEUE, number, at_once=jobs))
-        return [Holder(QUEUE, stored.decode(), WORKER, number) for stored in reply.jobs[::3]]
+        reply = self._cycle(CycleRequest(self.name, number, at_once=jobs))
+        return [Holder(self.name, stored.decode(), WORKER, number) for stored in reply.jobs[::3]]
 
     def _cycle(self, request: CycleRequest) -> Any:
         return cycle_reply(self.store.call(*cycle_call(WORKER, request, policy(self.spec, self.store.settings))))
 
     def completed(self) -> int:
         """Jobs of the queue that ever completed."""
-        return int(self.store.execute("HGET", self.store.key(QUEUE, "totals"), "completed") or 0)
+        return int(self.store.execute("HGET", self.store.key(self.name, "totals"), "completed") or 0)
 
 
 def stored_id(name: str) -> str:

@@ -86,11 +86,14 @@ def bullmq(server: RedisServer, payloads: Path, folder: Path, processes: int, co
     )
 
 
-def callboard(server: RedisServer, payloads: Path, processes: int, threads: int, *, log: bool = True) -> System:
-    """Callboard with the platform's whole middleware, with or without its line a finished attempt."""
+def callboard(
+    server: RedisServer, payloads: Path, processes: int, threads: int, *, log: bool = True, metrics: bool = True
+) -> System:
+    """Callboard with the platform's whole middleware, with or without its line a finished attempt, and its metrics."""
+    without = [what for what, on in (("log", log), ("metrics", metrics)) if not on]
     waiting, active, failed = (queue_key("callboard", QUEUE, key) for key in ("waiting", "active", "failed"))
     return System(
-        name=f"Callboard ({processes} × {threads}{'' if log else ', no log'})",
+        name=f"Callboard ({processes} × {threads}{''.join(f', no {what}' for what in without)})",
         producer=[sys.executable, "-m", "bench.apps.callboard_producer"],
         workers=[_dramatiq_cli("bench.apps.callboard_app", processes, threads)],
         env={
@@ -98,6 +101,7 @@ def callboard(server: RedisServer, payloads: Path, processes: int, threads: int,
             "BENCH_QUEUES": QUEUE,
             "CALLBOARD_QUEUES": json.dumps({QUEUE: {"max_length": None}}),
             "CALLBOARD_ATTEMPT_LOG": "on" if log else "off",
+            "CALLBOARD_METRICS": "on" if metrics else "off",
         },
         left=_sum_of("zcard", waiting, active),
         failed=lambda client: client.zcard(failed),

@@ -12,6 +12,7 @@ would, through the same service, and what they did it reads back from where they
 - ``checks``, ``email_checks``, ``webhook_checks``, ``upkeep_checks``: whether everything ended as it should
 - ``screen``, ``narrator``, ``report``: what is seen on the way and at the end
 - ``smtp``, ``webhook_receiver``: the outside world of emails and webhooks; tests use it too
+- ``monitoring``: another set, what ``bin/monitoring`` runs
 
 Everything binds to 127.0.0.1 on free ports and nothing of it is for production.
 """

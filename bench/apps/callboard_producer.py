@@ -22,7 +22,7 @@ def main() -> None:
     def bulk(jobs: int) -> None:
         for start in range(0, jobs, request.batch):
             some = min(request.batch, jobs - start)
-            service.add_jobs(QUEUE, [JobSpec(NOOP, next(source)) for _ in range(some)])
+            service.add_jobs(QUEUE, [JobSpec(request.actor or NOOP, next(source)) for _ in range(some)])
 
     def single(jobs: int) -> None:
         for _ in range(jobs):

@@ -19,13 +19,15 @@ WARM_UP = 200
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the harness asks for. ``batch``: jobs a call. ``warm``: add ``WARM_UP`` jobs outside the clock first."""
+    """What the harness asks for. ``batch``: jobs a call. ``warm``: add ``WARM_UP`` jobs outside the clock first.
+    ``actor``: another than the no-op one (Callboard alone)."""
 
     mode: str
     jobs: int
     batch: int = 150
     warm: bool = False
     pause_ms: tuple[float, float] = (15.0, 45.0)
+    actor: str = ""
 
 
 def read_request() -> Request:

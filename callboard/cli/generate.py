@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from callboard.errors import CallboardError
+from callboard.settings import Settings
 from callboard.verbs.steering import ALL_STATES, EFFECTS
 
 #: The source tree that this package lies in.
@@ -45,13 +47,18 @@ def verbs_page() -> str:
     return _VERBS.format(table="\n".join(lines))
 
 
-#: File, from the root of the source tree -> what makes it.
-FILES: dict[str, Callable[[], str]] = {"docs/reference/verbs.md": verbs_page}
+def made(**site: Any) -> dict[str, str]:
+    """File, from the root of the source tree -> its text. ``site``: fields of ``monitoring.site.Site`` that differ."""
+    from monitoring import files  # not in the wheel: only a source tree has it
+    from monitoring.site import Site
+
+    here = Site(**site)
+    return {"docs/reference/verbs.md": verbs_page()} | {name: make(here) for name, make in files.FILES.items()}
 
 
-def stale(root: Path) -> list[str]:
-    """The files of ``FILES`` below ``root`` that are not as the code has them."""
-    return [name for name, make in FILES.items() if _read(root / name) != make()]
+def stale(root: Path, texts: Mapping[str, str]) -> list[str]:
+    """The files of ``texts`` that are not so below ``root``."""
+    return [name for name, text in texts.items() if _read(root / name) != text]
 
 
 def _read(path: Path) -> str | None:
@@ -60,18 +67,30 @@ def _read(path: Path) -> str | None:
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 when a file is not as it would be written.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=None,
+              help="Write below this folder instead of the source tree.")
+@click.option("--time-scale", type=click.FloatRange(0.001, 1000), default=1.0, show_default=True,
+              help="Multiply all durations of rules and of Alertmanager; thresholds stay.")
+@click.option("--grafana-url", envvar="CALLBOARD_GRAFANA_URL", default=None, metavar="URL",
+              help="Where alerts link to for dashboards.")
+@click.option("--runbooks-url", envvar="CALLBOARD_RUNBOOKS_URL", default=None, metavar="URL",
+              help="Where alerts link to for runbooks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one array, the files that were not right.")
-def generate(check: bool, as_json: bool) -> None:
+def generate(check: bool, output: Path | None, as_json: bool, **site: Any) -> None:
     """Write the files of the source tree that follow from the code.
 
-    Only what has changed is written, and named.
+    Only what has changed is written, and named. Queues and thresholds are those of CALLBOARD_QUEUES.
     """
     if not (ROOT / "docs").is_dir():
         raise NoSourceTree
-    changed = stale(ROOT)
+    root = output or ROOT
+    given = {name: value for name, value in site.items() if value is not None}
+    texts = made(catalogue=Settings().catalogue, **given)
+    changed = stale(root, texts)
     if not check:
         for name in changed:
-            (ROOT / name).write_text(FILES[name](), encoding="utf-8")
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(texts[name], encoding="utf-8")
     if as_json:
         click.echo(json.dumps(changed))
     else:

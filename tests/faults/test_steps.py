@@ -7,13 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from callboard.steps import Step
-from tests.support import step_email, step_upkeep, step_webhooks
+from tests.support import step_alerts, step_email, step_upkeep, step_webhooks
 from tests.support.redis_server import Server, valkey_binary
 from tests.support.step_stage import Scenario, Stage, all_steps, name_of
 
 STEPS = all_steps()
 
-SCENARIOS: list[Scenario] = [*step_email.SCENARIOS, *step_webhooks.SCENARIOS, *step_upkeep.SCENARIOS]
+SCENARIOS: list[Scenario] = [
+    *step_alerts.SCENARIOS,
+    *step_email.SCENARIOS,
+    *step_webhooks.SCENARIOS,
+    *step_upkeep.SCENARIOS,
+]
 
 
 @pytest.fixture(scope="module")

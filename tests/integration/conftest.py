@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import SettingsMaker
 from tests.support.app import QUEUES, App, Gate
 from tests.support.schedules import KEEPS_ALL, Timetable
+from tests.support.scrape import everything
 
 #: Makes an :class:`App`; ``middleware`` replaces the platform's, other keywords change the settings.
 AppMaker = Callable[..., App]
@@ -53,5 +54,13 @@ def gate() -> Iterator[Gate]:
 def table(make_settings: SettingsMaker) -> Iterator[Timetable]:
     """Schedules on two queues, ``q`` and ``r``, whose ticker the test calls."""
     table = Timetable(make_settings(queues={"q": KEEPS_ALL, "r": KEEPS_ALL}, only_queues=True))
+    yield table
+    table.close()
+
+
+@pytest.fixture
+def exported(make_settings: SettingsMaker) -> Iterator[Timetable]:
+    """A deployment on two queues, ``q`` and ``r``, of which the exporter has everything to tell."""
+    table = everything(make_settings(queues={"q": {}, "r": {}}, only_queues=True))
     yield table
     table.close()

@@ -12,6 +12,7 @@ import pytest
 
 from callboard import QueueService, Settings
 from callboard.catalogue import default_queues
+from callboard.verbs.measures import measures_call, queue_measures
 from tests.integration.conftest import AppMaker
 from tests.support.guides import GUIDES, environment, files, session
 from tests.support.process import ROOT
@@ -70,6 +71,9 @@ def test_plain_dramatiq_runs_the_platforms_cadence(valkey_server: Server, canary
         if canary:
             job = service.run_schedule_now("canary_data_export")
             wait_until(lambda: service.get_job("data-export", job).state == "completed", 20, "a canary")
+            noted = queue_measures(service.store.call(*measures_call("data-export"))).canary
+            assert noted is not None
+            assert noted.actor == "canary_data_export"
     finally:
         process.terminate()
         process.wait(30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -86,6 +87,11 @@ class Stage:
         """What workers need to be told (``CALLBOARD_WEBHOOK_ALLOW``) to deliver to the receiver."""
         return f"{self.receiver.host}/32:{self.receiver.port}"
 
+    @property
+    def alert_target(self) -> str:
+        """The URL at which the receiver is told of alerts."""
+        return f"json://{self.receiver.host}:{self.receiver.port}/alerts"
+
     def keep_workers(self) -> None:
         """Start a worker for each that has ended."""
         running = []
@@ -110,6 +116,7 @@ class Stage:
             "CALLBOARD_SMTP_SENDER": "steps@example.org",
             "CALLBOARD_SMTP_HELO_NAME": "steps.example.org",
             "CALLBOARD_WEBHOOK_ALLOW": self.webhooks_allowed,
+            "CALLBOARD_ALERTS_TARGETS": json.dumps({"steps": self.alert_target}),
         }
 
     def kill_at(self, step: Step) -> None:

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OURS = {"callboard", "middleware", "actors", "demo", "bench", "tests"}
+OURS = {"callboard", "middleware", "actors", "ops_api", "monitoring", "demo", "bench", "tests"}
 
 #: Parts of a declared package that have a name of their own: redis[hiredis], pydantic.
 PARTS = {"hiredis", "pydantic-core"}
@@ -25,7 +25,8 @@ ENGINE = [*PROJECT["dependencies"], *EXTRAS["embedded"]]
 APP = [*PROJECT["dependencies"], *EXTRAS["app"]]
 DEV = [*ENGINE, *APP, *EXTRAS["dev"]]
 MAY: dict[str, list[str]] = {
-    "callboard": ENGINE, "middleware": APP, "actors": APP, "demo": DEV, "bench": DEV, "tests": DEV,
+    "callboard": ENGINE, "middleware": APP, "actors": APP, "ops_api": APP, "monitoring": DEV, "demo": DEV, "bench": DEV,
+    "tests": DEV,
 }  # fmt: skip
 
 

@@ -13,12 +13,17 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from actors.alerts.settings import PREFIX as ALERTS
+from actors.alerts.settings import AlertSettings
 from actors.email.settings import SmtpSettings
 from callboard.catalogue import QueueSpec, Thresholds, default_queues
 from callboard.cli.main import COMMANDS
 from callboard.cli.main import main as callboard
 from callboard.settings import Settings
 from demo.command import main as demo
+from demo.monitoring.command import main as monitoring
+from ops_api.settings import PREFIX as OPS
+from ops_api.settings import OpsSettings
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 SETTINGS = (REFERENCE / "settings.md").read_text(encoding="utf-8")
@@ -35,7 +40,7 @@ def rows(page: str) -> dict[str, str]:
 
 def shown(default: Any) -> str | None:
     """How a default is written; None where words say it better than the value."""
-    if default is None or default is PydanticUndefined or default == "" or isinstance(default, BaseModel):
+    if default is None or default is PydanticUndefined or default == "" or isinstance(default, BaseModel | Path):
         return None
     if isinstance(default, str):
         return f"`{default}`"
@@ -55,12 +60,18 @@ def documented(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
         names = {name: variable(name) for name in names}
     if model is SmtpSettings:
         names = {name: f"CALLBOARD_SMTP_{name.upper()}" for name in names}
+    if model is OpsSettings:
+        names = {name: f"{OPS}{name.upper()}" for name in names}
+    if model is AlertSettings:
+        names = {name: f"{ALERTS}{name.upper()}" for name in names}
     fields = model.model_fields
     return {names[name]: fields[name].get_default(call_default_factory=True) for name in names}
 
 
 EVERYTHING = {
-    **documented(Settings), **documented(SmtpSettings), **documented(Thresholds, "thresholds."), **documented(QueueSpec)
+    **documented(Settings), **documented(SmtpSettings), **documented(OpsSettings),
+    **documented(AlertSettings),
+    **documented(Thresholds, "thresholds."), **documented(QueueSpec),
 }  # fmt: skip
 del EVERYTHING["name"]  # a queue's name is the key under which it is described
 
@@ -91,7 +102,7 @@ def test_every_queue_is_documented_as_it_is(spec: QueueSpec) -> None:
 
 def commands() -> dict[str, click.Command]:
     """Heading in the page -> command."""
-    found: dict[str, click.Command] = {"Command line": callboard, "bin/demo": demo}
+    found: dict[str, click.Command] = {"Command line": callboard, "bin/demo": demo, "bin/monitoring": monitoring}
     for name, (where, _) in COMMANDS.items():
         module, _, attribute = where.partition(":")
         command = getattr(importlib.import_module(module), attribute)

@@ -11,18 +11,20 @@ from click.testing import CliRunner
 from callboard.cli import generate as module
 from callboard.cli.main import main
 from callboard.verbs.steering import ALL_STATES, EFFECTS
+from monitoring.site import Site
 
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A source tree of the test's own, without any of the files."""
-    (tmp_path / "docs" / "reference").mkdir(parents=True)
+    """A source tree of the test's own, without any of the files; only one of them is made there."""
+    (tmp_path / "docs").mkdir()
     monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr("monitoring.files.FILES", {})
     return tmp_path
 
 
 def test_every_generated_file_is_as_the_code_has_it() -> None:
-    assert module.stale(module.ROOT) == [], "run `callboard generate` and commit what it writes"
+    assert module.stale(module.ROOT, module.made()) == [], "run `callboard generate` and commit what it writes"
 
 
 def test_a_missing_or_changed_file_is_written_and_named(tree: Path) -> None:
@@ -40,6 +42,33 @@ def test_check_writes_nothing_and_fails(tree: Path) -> None:
     assert not (tree / "docs/reference/verbs.md").exists()
     CliRunner().invoke(main, ["generate"])
     assert CliRunner().invoke(main, ["generate", "--check"]).exit_code == 0
+
+
+def test_another_folder_gets_what_differs_there(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rules(site: Site) -> str:
+        return f"{site.span('5m')} {site.grafana_url} {site.catalogue['maintenance'].thresholds.failed}"
+
+    monkeypatch.setattr("monitoring.files.FILES", {"deploy/rules.yml": rules})
+    monkeypatch.setenv("CALLBOARD_QUEUES", '{"maintenance": {"thresholds": {"failed": 7}}}')
+    given = ["--time-scale", "0.1", "--grafana-url", "https://grafana.example.com"]
+    result = CliRunner().invoke(main, ["generate", "--output", str(tmp_path / "own"), *given])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "own/deploy/rules.yml").read_text() == "30s https://grafana.example.com 7"
+    assert not (tree / "deploy").exists()
+
+
+@pytest.mark.parametrize(
+    ("scale", "duration", "expected"),
+    [(1, "5m", "5m"), (0.1, "5m", "30s"), (0.01, "15s", "150ms"), (0.0001, "1s", "1ms"), (2, "1h", "7200s")],
+)
+def test_a_duration_is_scaled(scale: float, duration: str, expected: str) -> None:
+    assert Site(time_scale=scale).span(duration) == expected
+
+
+@pytest.mark.parametrize("text", ["5", "m", "1h30m", "5 m", ""])
+def test_what_is_no_duration_of_one_unit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no duration"):
+        Site().span(text)
 
 
 def test_without_a_source_tree_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
