@@ -8,6 +8,7 @@ from functools import lru_cache
 from callboard.catalogue import QueueSpec
 from callboard.naming import NamedWorker
 from callboard.schedules.definition import decoded
+from callboard.schedules.state import Entry
 from callboard.schedules.times import Times
 from callboard.verbs.measures import DeploymentMeasures, QueueMeasures
 from middleware.metrics.exported import Sheet
@@ -62,7 +63,7 @@ def put_schedules(sheet: Sheet, found: DeploymentMeasures, queues: Mapping[str, 
             sheet.put("callboard_schedule_last_run_timestamp_seconds", entry.last_s, entry.id)
         if not (entry.paused_ms or entry.ended):
             ticking.add(entry.id)
-            interval = _interval_s(entry.definition, entry.last_s or entry.next_s)
+            interval = _expected_s(entry)
             if interval is not None:
                 sheet.put("callboard_schedule_interval_seconds", interval, entry.id)
     for queue, measures in queues.items():
@@ -72,6 +73,18 @@ def put_schedules(sheet: Sheet, found: DeploymentMeasures, queues: Mapping[str, 
             sheet.put("callboard_canary_last_completed_timestamp_seconds", canary.at_ms / 1000, queue)
     if found.damaged:
         yield f"schedules {', '.join(found.damaged)}", "damaged: delete them, the next worker declares them anew"
+
+
+def _expected_s(entry: Entry) -> int | None:
+    """From the last run of a schedule to the tick that it should run at next (seconds).
+
+    Ticks that were passed over because the previous job had not ended, as it is on a paused queue, are not expected any
+    more; those whose job could not be added are.
+    """
+    failing = entry.error_ms > entry.last_s * 1000
+    if 0 < entry.last_s < entry.next_s and not failing:
+        return entry.next_s - entry.last_s
+    return _interval_s(entry.definition, entry.last_s or entry.next_s)
 
 
 @lru_cache(maxsize=2048)

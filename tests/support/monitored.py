@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,11 @@ class Monitored:
         """What Prometheus answers to an expression now."""
         return list(self._asked("/api/v1/query", query=expr)["result"])
 
+    def history(self, expr: str) -> list[dict[str, Any]]:
+        """What it answers over the last ten minutes, as a board asks for its marks."""
+        now = time.time()
+        return list(self._asked("/api/v1/query_range", query=expr, start=now - 600, end=now, step=1)["result"])
+
     def values(self, expr: str) -> list[float]:
         """The values of its answer."""
         return [float(each["value"][1]) for each in self.query(expr)]
@@ -112,7 +118,7 @@ class Monitored:
             lines += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-10:]]
         return "\n".join(lines)
 
-    def _asked(self, path: str, **parameters: str) -> Any:
+    def _asked(self, path: str, **parameters: object) -> Any:
         answer = json.loads(self.get(f"{self.at['prometheus']}{path}?{urlencode(parameters)}"))
         assert answer["status"] == "success", answer
         return answer["data"]

@@ -119,6 +119,14 @@ def test_a_schedule_that_never_ran_has_an_interval_and_no_last_run() -> None:
     assert LAST_RUN not in found
 
 
+def test_a_tick_that_was_passed_over_is_not_expected_any_more() -> None:
+    every_minute, passed = '"cron":"* * * * *"', FRIDAY_9H + 3_600
+    found, _ = shown(entry(every_minute, last_s=FRIDAY_9H, next_s=passed))
+    assert found[INTERVAL] == 3_600, "the canary of a paused queue is not overdue"
+    found, _ = shown(entry(every_minute, last_s=FRIDAY_9H, next_s=passed, error="full", error_ms=passed * 1000))
+    assert found[INTERVAL] == 60, "a schedule whose jobs cannot be added is"
+
+
 @pytest.mark.parametrize("fields", [{"paused_ms": NOW}, {"ended": "limit"}])
 def test_a_schedule_that_does_not_tick_has_no_interval(fields: dict[str, object]) -> None:
     found, _ = shown(entry('"cron":"* * * * *"', last_s=FRIDAY_9H, **fields))
