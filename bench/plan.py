@@ -27,7 +27,7 @@ class Plan:
     many_jobs: int
     bulk_backlog: int
     webhook_jobs: int
-    #: Jobs of a millisecond that are worked off with metrics and without.
+    #: Jobs that compute for a millisecond, worked off with metrics and without.
     millisecond_jobs: int
     #: Chains of ten links that run at once, and jobs of a group.
     chains: int
@@ -42,7 +42,7 @@ class Plan:
 FULL = Plan(
     quick=False, rounds=3, jobs=80_000, dramatiq_jobs=24_000, bulk_jobs=50_000, single_jobs=10_000, pickup_jobs=400,
     memory_jobs=100_000, memory_servers=5, flat_rounds=3, flat_jobs=1_000_000, flat_small_windows=5,
-    stored_jobs=1_000_000, many_jobs=100_000, bulk_backlog=900_000, webhook_jobs=2_500, millisecond_jobs=12_000,
+    stored_jobs=1_000_000, many_jobs=100_000, bulk_backlog=900_000, webhook_jobs=2_500, millisecond_jobs=8_000,
     chains=500, group_jobs=10_000,
     schedule_seconds=70.0, idle_seconds=20.0, patience_seconds=240.0,
 )  # fmt: skip
