@@ -21,6 +21,7 @@ from tests.support.monitored import (
     ABANDONED,
     FAILING,
     FILLED,
+    FORWARDED,
     MIXED,
     PAUSED,
     PROCESSES,
@@ -82,7 +83,7 @@ def test_the_dead_man_hears_that_alerting_works(watched: Monitored) -> None:
 def test_a_paused_queue_wakes_somebody_and_its_backlog_is_not_told(watched: Monitored) -> None:
     watched.service.pause_queue(PAUSED, reason="test", by="ada")
     try:
-        watched.service.add_jobs(PAUSED, [JobSpec("deliver")] * MANY)
+        watched.service.add_jobs(PAUSED, [JobSpec("publish")] * MANY)
         page = watched.receivers.page("trigger", "QueuePaused", PAUSED, ARRIVES_S)
         told = watched.receivers.slack_titled(f"[FIRING:1] QueuePaused {PAUSED}", ARRIVES_S)
         links_lead_somewhere(watched, told["text"], "QueuePaused", PAUSED)
@@ -128,6 +129,20 @@ def test_a_queue_that_fills_up_is_told_and_wakes_nobody(watched: Monitored) -> N
     subjects = [str(mail.message["subject"]) for mail in watched.receivers.mails()]
     assert f"[FIRING:1] WaitingJobsHigh {FILLED}" in subjects
     assert not [event for event in watched.receivers.pagerduty() if event["payload"]["class"] == "WaitingJobsHigh"]
+
+
+def test_what_alertmanager_posts_to_the_ops_api_is_sent_on_by_a_job(watched: Monitored) -> None:
+    def titles() -> list[str]:
+        return [message["title"] for message in watched.receivers.came(FORWARDED)]
+
+    watched.service.pause_queue(MIXED, reason="test", by="ada")
+    try:
+        watched.wait(lambda: f"[FIRING:1] QueuePaused {MIXED}" in titles(), ARRIVES_S, "the alert, sent on")
+    finally:
+        watched.service.resume_queue(MIXED)
+    watched.wait(lambda: f"[RESOLVED] QueuePaused {MIXED}" in titles(), RESOLVES_S, "its end, sent on")
+    failed = watched.query("alertmanager_notifications_failed_total > 0")
+    assert not failed, "every receiver has taken what it was told"
 
 
 def test_a_hundred_failed_jobs_are_silent_and_one_more_is_told(watched: Monitored) -> None:

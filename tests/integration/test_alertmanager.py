@@ -208,6 +208,8 @@ class Case:
 
 
 PAUSED, REDIS_DOWN = ("QueuePaused", "critical", "one"), ("RedisDown", "critical", "")
+NOBODY, NO_TICKS = ("NoWorkers", "critical", "one"), ("SchedulerMissing", "critical", "")
+NO_FIGURES = ("ExporterAbsent", "critical", "")
 
 CASES = [
     Case(0, ("JobStuck", "critical", "one"), ("FailedJobsHigh", "warning", "one")),
@@ -220,14 +222,26 @@ CASES = [
     *(Case(1, PAUSED, (each, "critical", "one")) for each in alertmanager.PAUSE_EXPLAINS),
     *(Case(1, PAUSED, (each, "critical", "two"), muted=False) for each in alertmanager.PAUSE_EXPLAINS),
     Case(1, PAUSED, ("SuccessBudgetBurn", "critical", "one"), muted=False),
-    Case(2, REDIS_DOWN, ("QueuePaused", "critical", "one")),
-    Case(2, ("ExporterAbsent", "critical", ""), ("MetricsMissingForQueue", "warning", "one")),
-    Case(2, REDIS_DOWN, ("WorkersSaturated", "warning", ""), muted=False),
-    Case(2, ("RedisPolicyWrong", "warning", ""), ("QueuePaused", "critical", "one"), muted=False),
-    *(Case(3, REDIS_DOWN, (each, "critical", "")) for each in alertmanager.OUTAGE_EXPLAINS),
-    Case(3, ("ExporterAbsent", "critical", ""), ("SchedulerMissing", "critical", "")),
-    Case(3, REDIS_DOWN, ("ExporterAbsent", "critical", ""), muted=False),
-    Case(3, REDIS_DOWN, ("RedisMemoryHigh", "critical", ""), muted=False),
+    *(Case(2, NOBODY, (each, "critical", "one")) for each in alertmanager.NOBODY_EXPLAINS),
+    *(Case(2, NOBODY, (each, "critical", "two"), muted=False) for each in alertmanager.NOBODY_EXPLAINS),
+    Case(2, NOBODY, ("SuccessBudgetBurn", "critical", "one"), muted=False),
+    # Workers of one queue may be missing while nobody ticks for another reason.
+    Case(2, NOBODY, NO_TICKS, muted=False),
+    Case(3, NO_TICKS, ("CanaryLate", "critical", "one")),
+    Case(3, NO_TICKS, ("ScheduleOverdue", "warning", "")),
+    # What waits, waits for another reason than its schedule.
+    *(Case(3, NO_TICKS, (each, "critical", "one"), muted=False) for each in ("OldestWaitingTooOld", "NoWorkers")),
+    Case(4, REDIS_DOWN, ("QueuePaused", "critical", "one")),
+    Case(4, REDIS_DOWN, ("SuccessBudgetBurn", "critical", "one")),
+    Case(4, REDIS_DOWN, ("WorkersSaturated", "warning", ""), muted=False),
+    Case(4, ("RedisPolicyWrong", "warning", ""), ("QueuePaused", "critical", "one"), muted=False),
+    Case(5, NO_FIGURES, ("MetricsMissingForQueue", "warning", "one")),
+    Case(5, NO_FIGURES, ("QueuePaused", "critical", "one")),
+    *(Case(5, NO_FIGURES, (each, "critical", "one"), muted=False) for each in alertmanager.TOLD_BY_WORKERS),
+    *(Case(6, REDIS_DOWN, (each, "critical", "")) for each in alertmanager.OUTAGE_EXPLAINS),
+    Case(6, NO_FIGURES, NO_TICKS),
+    Case(6, REDIS_DOWN, NO_FIGURES, muted=False),
+    Case(6, REDIS_DOWN, ("RedisMemoryHigh", "critical", ""), muted=False),
 ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from urllib.parse import urlencode
 
 from callboard import QueueService
 from callboard.settings import Settings
+from demo.monitoring.places import USUAL_PORTS
 from tests.support.process import ROOT, Running, alive
 from tests.support.receivers import AlertReceivers
 from tests.support.wait import wait_until
@@ -34,7 +34,7 @@ START_S, END_S = 120.0, 60.0
 
 #: The queues of the actors in ``monitored_app``, each for one thing that happens.
 PAUSED, FILLED, FAILING, ABANDONED, MIXED = (
-    "webhook-delivery", "data-export", "social-listening", "report-generation", "analytics-collection",
+    "post-publishing", "data-export", "social-listening", "report-generation", "analytics-collection",
 )  # fmt: skip
 
 #: FAILING fails always, and may: else its critical alert on the error budget would mute the warning that is looked for.
@@ -44,6 +44,9 @@ QUEUES: dict[str, dict[str, Any]] = {
     FAILING: {"slo_success": 0.01}, FILLED: {"wait_target_ms": 3_600_000, "max_per_process": 2},
     ABANDONED: {"max_per_process": 2, "max_stalls": 10, "lease_ms": 5_000},
 }  # fmt: skip
+
+#: Where the target of ``POST /api/alerts`` gets what jobs send on, in apprise's JSON.
+FORWARDED = "/forwarded"
 
 #: Settings of the terminal that must not matter.
 _OURS = ("CALLBOARD_", "REDIS_", "ALERTMANAGER_")
@@ -153,14 +156,16 @@ def monitored(folder: Path) -> Iterator[Monitored]:
             if name != "callboard_token":  # it makes one itself, for its own ops API
                 (secrets / name).write_text(text)
         environment = {name: v for name, v in receivers.environment().items() if name != "ALERTMANAGER_CALLBOARD_URL"}
-        environment |= {"CALLBOARD_QUEUES": json.dumps(QUEUES), "CALLBOARD_METRICS_PORT": "0"}
+        target = {"everything": f"json://127.0.0.1:{receivers.http.port}{FORWARDED}"}
+        environment |= {
+            "CALLBOARD_QUEUES": json.dumps(QUEUES), "CALLBOARD_METRICS_PORT": "0",
+            "CALLBOARD_ALERTS_TARGETS": json.dumps(target),
+        }  # fmt: skip
         clean = [f"-u{name}" for name in os.environ if name.startswith(_OURS)]
-        command = [
-            "env", *clean, *(f"{name}={value}" for name, value in environment.items()),
-            sys.executable, "-m", "demo.monitoring", "--data-dir", str(data), "--app", "tests.support.monitored_app", "--processes", str(PROCESSES),
-            "--threads", str(THREADS), "--time-scale", str(TIME_SCALE), "--json",
-            *(f"--port={name}=0" for name in ("ops-api", "prometheus", "alertmanager", "redis-exporter", "grafana")),
-        ]  # fmt: skip
+        command = ["env", *clean, *(f"{name}={value}" for name, value in environment.items())]
+        command += [str(ROOT / "bin" / "monitoring"), "--data-dir", str(data), "--app", "tests.support.monitored_app"]
+        command += ["--processes", str(PROCESSES), "--threads", str(THREADS), "--time-scale", str(TIME_SCALE), "--json"]
+        command += [f"--port={name}=0" for name in USUAL_PORTS]
         with Running(command, folder / "monitoring.log") as running:
             running.wait_for('"pids"', START_S)
             at = json.loads(next(line for line in running.output.splitlines() if line.startswith("{")))

@@ -26,7 +26,7 @@ def _stay() -> None:
 
 
 @dramatiq.actor(queue_name=PAUSED)
-def deliver() -> None:
+def publish() -> None:
     """Does nothing."""
 
 

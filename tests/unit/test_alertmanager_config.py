@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from monitoring import alertmanager
+from middleware.metrics import families
+from monitoring import alertmanager, recording
 from monitoring.alerts.listed import alerts
 from monitoring.alerts.model import Alert
+from monitoring.names import metrics_in
 from monitoring.site import Addresses, Site
 from tests.support.alertmanager import amtool, render, write_configuration
 from tests.support.process import ROOT
@@ -129,7 +131,20 @@ def test_every_alert_that_is_named_is_made_by_a_rule(configuration: dict[str, An
 def test_what_a_pause_explains_is_about_a_queue_and_what_an_outage_explains_is_not() -> None:
     about = {each.name: each.about for each in ALERTS}
     assert {about[name] for name in alertmanager.PAUSE_EXPLAINS} == {"queue"}
+    assert {about[name] for name in alertmanager.NOBODY_EXPLAINS} == {"queue"}
     assert "queue" not in {about[name] for name in alertmanager.OUTAGE_EXPLAINS}
+
+
+def test_what_workers_tell_is_what_uses_no_figure_of_the_exporter() -> None:
+    """With the exporter away these alerts are as right as ever; all others of a queue have ended."""
+    recorded = {rule.record: rule.expr for group in recording.groups(Site()) for rule in group.rules}
+
+    def metrics(expr: str) -> set[str]:
+        return {each for name in metrics_in(expr) for each in (metrics(recorded[name]) if name in recorded else [name])}
+
+    of_workers = {family.exposed for family in families.FAMILIES}
+    told = {each.name for each in ALERTS if each.about == "queue" and metrics(each.expr) <= of_workers}
+    assert told == set(alertmanager.TOLD_BY_WORKERS)
 
 
 def test_the_scale_of_time_changes_durations_and_nothing_else() -> None:
