@@ -2,5 +2,5 @@
 
 Everything here is a pure function of the queue catalogue, of ``limits`` (numbers that are no queue's own) and of a
 ``Site`` (where links lead, how fast time runs). ``callboard generate`` writes what ``files`` lists into the source
-tree; it is committed, and a test fails when it differs. Nothing here runs in production, and the wheel does not hold it.
+tree; it is committed; a test fails when it differs. Nothing here runs in production, and the wheel does not hold it.
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from string import Template
 
+from monitoring.alerts.monitoring import TOLD_BY_WORKERS
 from monitoring.site import Site
 
 #: Where secrets are, one a file. Alertmanager reads them when it sends: it starts without them.
@@ -19,6 +20,12 @@ SECRETS = "/etc/alertmanager/secrets"
 PAUSE_EXPLAINS = (
     "WaitingJobsHigh", "OldestWaitingTooOld", "BacklogGrowing", "QueueNotProcessed", "WaitBudgetBurn", "CanaryLate",
 )  # fmt: skip
+
+#: Alerts that follow when no worker serves a queue. Most of them wake somebody, and the first page says why.
+NOBODY_EXPLAINS = ("OldestWaitingTooOld", "QueueNotProcessed", "WaitBudgetBurn", "CanaryLate")
+
+#: Alerts that follow when nobody ticks the schedules: no canary is added to any queue, and no other job either.
+TICKS_EXPLAIN = ("CanaryLate", "ScheduleOverdue")
 
 #: Alerts without a queue that follow when Redis is down, or nobody exports what it holds.
 OUTAGE_EXPLAINS = ("CollectFailing", "WorkersStalled", "SchedulerMissing", "ScheduleOverdue")
@@ -80,9 +87,20 @@ inhibit_rules:
   - source_matchers: [ 'alertname="QueuePaused"' ]
     target_matchers: [ 'alertname=~"$pause_explains"' ]
     equal: [deployment, queue]
-  # Without Redis, or without the exporter, nothing is known of the queues.
-  - source_matchers: [ 'alertname=~"RedisDown|ExporterAbsent"' ]
+  # What nobody works on waits for long.
+  - source_matchers: [ 'alertname="NoWorkers"' ]
+    target_matchers: [ 'alertname=~"$nobody_explains"' ]
+    equal: [deployment, queue]
+  # A schedule that nobody ticks adds no job: that is one page, and not one a queue some minutes later.
+  - source_matchers: [ 'alertname="SchedulerMissing"' ]
+    target_matchers: [ 'alertname=~"$ticks_explain"' ]
+    equal: [deployment]
+  # Without Redis, or without the exporter, nothing is known of the queues, but for what workers tell by themselves.
+  - source_matchers: [ 'alertname="RedisDown"' ]
     target_matchers: [ 'queue!=""' ]
+    equal: [deployment]
+  - source_matchers: [ 'alertname="ExporterAbsent"' ]
+    target_matchers: [ 'queue!=""', 'alertname!~"$told_by_workers"' ]
     equal: [deployment]
   - source_matchers: [ 'alertname=~"RedisDown|ExporterAbsent"' ]
     target_matchers: [ 'alertname=~"$outage_explains"' ]
@@ -165,6 +183,9 @@ def configuration(site: Site) -> str:
         secrets=SECRETS,
         ops_api=site.addresses.ops_api,
         pause_explains="|".join(PAUSE_EXPLAINS),
+        nobody_explains="|".join(NOBODY_EXPLAINS),
+        ticks_explain="|".join(TICKS_EXPLAIN),
+        told_by_workers="|".join(TOLD_BY_WORKERS),
         outage_explains="|".join(OUTAGE_EXPLAINS),
         most_forwarded=MOST_FORWARDED,
         slack=_SLACK,

@@ -34,7 +34,7 @@ _LABEL = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 _VALUE = re.compile(r"\{\{ \$value[^}]*\}\}")
 
 #: One of Alertmanager's matchers; and the objective that a rule is about.
-_MATCHER = re.compile(r'(\w+)(=~|!=|=)"(.*)"')
+_MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')
 _SLO = re.compile(r'slo="(\w+)"')
 
 
@@ -99,9 +99,8 @@ def _matches(matcher: str, labels: dict[str, str]) -> bool:
     if found is None:
         raise ValueError(f"not read here: the matcher {matcher}")
     value, wanted = labels.get(found[1], ""), found[3]
-    if found[2] == "=~":
-        return re.fullmatch(wanted, value) is not None
-    return (value == wanted) == (found[2] == "=")
+    same = re.fullmatch(wanted, value) is not None if found[2].endswith("~") else value == wanted
+    return same == found[2].startswith("=")
 
 
 def _source(matchers: Sequence[str]) -> list[str]:

@@ -33,6 +33,11 @@ RETRY_SHARE, RETRIES_PER_SECOND = 0.5, 1
 #: Attempts whose lease may run out within the range: one worker process that died while it ran a few jobs is no trend.
 STALLS, STALL_RANGE = 5, "15m"
 
+#: Figures of a queue stay so long after their exporter is away. One scrape that fails, or a restart of the ops API,
+#: must not end every alert and tell it anew; and RedisDown and ExporterAbsent are there before the alerts end that they
+#: mute.
+GAP_RANGE = "2m"
+
 # -- service levels -------------------------------------------------------------------------------------------
 
 
@@ -106,14 +111,16 @@ class Holds:
     no_workers: str = "2m"
     workers_stalled: str = "1m"
     workers_saturated: str = "15m"
-    scheduler: str = "1m"
+    #: Longer than NoWorkers: when all workers die, the first page leads to their runbook.
+    scheduler: str = "2m"
     schedule: str = "5m"
     canary: str = "2m"
     outbox: str = "5m"
     redis_down: str = "1m"
     redis_memory: str = "5m"
     redis_policy: str = "5m"
-    redis_persistence: str = "5m"
+    #: Redis may refuse every write by then, heartbeats as well: it is to be told before NoWorkers.
+    redis_persistence: str = "1m"
     redis_exporter: str = "5m"
     exporter: str = "2m"
     collect: str = "5m"

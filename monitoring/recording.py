@@ -49,16 +49,21 @@ def groups(site: Site) -> list[Group]:
     """All recording rules."""
     interval = site.span(limits.INTERVAL)
     return [
-        Group("callboard-recording-queues", interval, [*_state(), *_flows(site)]),
+        Group("callboard-recording-queues", interval, [*_state(site), *_flows(site)]),
         Group("callboard-recording-slo", interval, _levels(site)),
         # Ranges of days over one series a queue are cheap, but not needed more often than this.
         Group("callboard-recording-windows", site.span("1m"), _windows(site)),
     ]
 
 
-def _state() -> list[Recording]:
-    counts = Recording("queue_state:callboard_queue_jobs:max", "max by (queue, state) (callboard_queue_jobs)")
-    return [counts, *(Recording(f"queue:{gauge}:max", f"max by (queue) ({gauge})") for gauge in _GAUGES)]
+def _state(site: Site) -> list[Recording]:
+    # A scrape that fails ends its series at once, and with them every alert: so the last figures stay for a while.
+    gap = site.span(limits.GAP_RANGE)
+    jobs = f"max by (queue, state) (last_over_time(callboard_queue_jobs[{gap}]))"
+    return [
+        Recording("queue_state:callboard_queue_jobs:max", jobs),
+        *(Recording(f"queue:{gauge}:max", f"max by (queue) (last_over_time({gauge}[{gap}]))") for gauge in _GAUGES),
+    ]
 
 
 def _flows(site: Site) -> list[Recording]:

@@ -2,7 +2,7 @@
 
 The address of a caller is that of its connection. What a proxy says of whom it speaks for (``X-Forwarded-For`` and its
 kin) opens nothing: it can be made up. It closes something, though: a request that came through a proxy on this machine
-is not one of this machine.
+is not one of this machine. A proxy that says nothing of the kind is taken for a program of this machine, which it is.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-#: Headers of requests that somebody passed on (RFC 7239, RFC 9110, and what was used before).
-_PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+#: Headers of requests that somebody passed on (RFC 7239, RFC 9110, and what is used besides), and how others begin.
+_PASSED_ON = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
+_PASSED_ON_TOO = "x-forwarded-"
 
 
 def check_token(token: SecretStr | None, *, setting: str, loopback_always: bool) -> None:
@@ -53,7 +54,8 @@ def is_local(asked: Request) -> bool:
     A stranger's page in a browser of this machine does not count: browsers say ``Origin`` when a page sends something
     or asks across sites, and the name of the page's own host when that was made to point here (DNS rebinding).
     """
-    if any(name in asked.headers for name in (*_PASSED_ON, "Origin")):
+    names = {name.lower() for name, _ in asked.headers}
+    if "origin" in names or names & _PASSED_ON or any(name.startswith(_PASSED_ON_TOO) for name in names):
         return False
     if asked.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         return False

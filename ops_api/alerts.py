@@ -31,6 +31,9 @@ logger = logging.getLogger("callboard.ops_api.alerts")
 #: Reasons that a refusal names; garbage has thousands.
 _MOST_REASONS = 5
 
+#: Characters of a label's name that a refusal tells.
+_LONGEST_NAME = 60
+
 
 @blueprint.post("/api/alerts")
 def post_alerts() -> ResponseReturnValue:
@@ -70,6 +73,13 @@ def _later(why: str) -> Response:
 
 def _reasons(error: ValidationError) -> str:
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [f"{'.'.join(str(part) for part in each['loc']) or 'body'}: {each['msg']}" for each in found]
+    shown = [f"{'.'.join(map(_shown, each['loc'])) or 'body'}: {each['msg']}" for each in found]
     left = len(shown) - _MOST_REASONS
     return "; ".join(shown[:_MOST_REASONS]) + (f"; and {left} more" if left > 0 else "")
+
+
+def _shown(part: int | str) -> str:
+    """A part of a place. Names of labels are whoever posts' own: they must not break a line of the log, nor fill it."""
+    if isinstance(part, int):
+        return str(part)
+    return part if part.isidentifier() and len(part) <= _LONGEST_NAME else repr(part[:_LONGEST_NAME])

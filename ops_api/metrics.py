@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
 
 from flask import Blueprint, Response, request
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
-from prometheus_client.registry import Collector
 
+from middleware.metrics.formats import format_for
 from ops_api.access import check_token
 from ops_api.services import services
 from ops_api.settings import PREFIX
@@ -23,17 +21,10 @@ def metrics() -> Response:
     200 also when Redis is away: ``callboard_exporter_collect_success`` says so.
     """
     check_token(services().scraping, setting=f"{PREFIX}SCRAPE_TOKEN", loopback_always=True)
-    encode, content_type = _format(request.headers.get("Accept", ""))
+    encode, content_type = format_for(request.headers.get("Accept", ""))
     response = Response(encode(services().registry), content_type=content_type)
     if request.accept_encodings.quality("gzip") > 0:
         response.set_data(gzip.compress(response.get_data(), compresslevel=6))
         response.headers["Content-Encoding"] = "gzip"
     response.vary.update(["Accept", "Accept-Encoding"])
     return response
-
-
-def _format(accept: str) -> tuple[Callable[[Collector], bytes], str]:
-    try:
-        return choose_encoder(accept)
-    except (TypeError, ValueError):  # a version that is no number
-        return generate_latest, CONTENT_TYPE_PLAIN_0_0_4

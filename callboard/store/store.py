@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 from hiredis import pack_command
 from redis import RedisCluster
@@ -15,6 +16,7 @@ from redis.connection import ConnectionInterface
 from redis.exceptions import (
     ClusterDownError,
     ConnectionError,
+    InvalidResponse,
     NoScriptError,
     RedisClusterException,
     RedisError,
@@ -37,7 +39,8 @@ _LOADS = 5
 #: What Redis answers when it takes no writes for now.
 _REFUSALS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
 _NOT_READY = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN")
-_OUTAGES = (ConnectionError, TimeoutError, ClusterDownError, RedisClusterException, OSError)
+#: InvalidResponse: what answers there is no Redis.
+_OUTAGES = (ConnectionError, TimeoutError, ClusterDownError, RedisClusterException, OSError, InvalidResponse)
 
 
 def _code_of(error: BaseException) -> str:
@@ -158,7 +161,8 @@ class DirectStore(Store):
         self._pool = connection_pool(settings)
         self._slot = _Slot()
         self._lock = threading.Lock()
-        self._all: list[ConnectionInterface] = []
+        #: Without keeping them: the connection of a thread that ended is closed.
+        self._all: WeakSet[ConnectionInterface] = WeakSet()
 
     def new_connection(self) -> ConnectionInterface:
         """A connection that the caller owns and closes; used for blocking calls."""
@@ -171,7 +175,7 @@ class DirectStore(Store):
             # A connection that came through a fork belongs to the parent: leave it, open another.
             slot.connection, slot.pid = self._pool.make_connection(), pid
             with self._lock:
-                self._all.append(slot.connection)
+                self._all.add(slot.connection)
         elif slot.busy:
             slot.connection.disconnect()
         return slot.connection

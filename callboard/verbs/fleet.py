@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from callboard.errors import FormatMismatch
@@ -39,6 +39,9 @@ class WorkerRecord:
     beat_ms: int = field(default=0)
 
 
+_FIELDS = frozenset(each.name for each in fields(WorkerRecord))
+
+
 def beat(store: Store, record: WorkerRecord, *, changed: bool, look: bool) -> bool:
     """Say that the process lives. Returns True when it looked and Redis did not have its record."""
     packed = pack(asdict(record)) if changed else b""
@@ -66,7 +69,9 @@ def workers_seen(reply: Any) -> tuple[int, list[WorkerRecord]]:
     now, rows = reply
     found = []
     for i in range(0, len(rows), 3):
-        record = WorkerRecord(**unpack_text(rows[i + 1]))
+        told = unpack_text(rows[i + 1])
+        # While a deployment is upgraded, later versions tell what this one does not know.
+        record = WorkerRecord(**{name: value for name, value in told.items() if name in _FIELDS})
         record.beat_ms = int(float(rows[i + 2]))
         found.append(record)
     return now, sorted(found, key=lambda r: (r.host, r.slot, r.pid))

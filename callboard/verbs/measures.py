@@ -102,7 +102,7 @@ def deployment_measures(reply: Sequence[Any]) -> DeploymentMeasures:
         name = rows[i].decode()
         try:
             declared.append(entry_of(name, rows[i + 1]))
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, AttributeError):
             damaged.append(name)
     policy = _POLICY.search(info)
     return DeploymentMeasures(ticked_ms, overdue, declared, damaged, policy[1].decode() if policy else None)

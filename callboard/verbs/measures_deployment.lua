@@ -7,15 +7,21 @@
 --           {id, packed schedule, …} of those that actors declare, INFO memory ('' when it is refused)}
 --
 -- A declared schedule has its actor's name; of 1,000 actors and 1,000 overdue schedules at most it is known which are.
+-- One of such a name that is damaged is told as it is.
 -- include: clock
 local MAX = 1000
 local ORIGIN = 4
+
+local function is_made_at_run_time(packed)
+  local readable, schedule = pcall(cmsgpack.unpack, packed)
+  return readable and type(schedule) == 'table' and schedule[ORIGIN] == 'api'
+end
 
 local names, declared, rows = redis.call('HKEYS', K.actors), {}, {}
 for i = #names, MAX + 1, -1 do names[i] = nil end
 if #names > 0 then
   for i, packed in ipairs(redis.call('HMGET', K.schedules, unpack(names))) do
-    if packed and cmsgpack.unpack(packed)[ORIGIN] == 'declared' then
+    if packed and not is_made_at_run_time(packed) then
       declared[names[i]] = true
       rows[#rows + 1] = names[i]
       rows[#rows + 1] = packed

@@ -114,30 +114,45 @@ class Exchange:
             reclaim(self._store, self._worker, queue, known.get(queue, []), self._number)
 
     def _send_one_by_one(self, requests: list[CycleRequest]) -> list[CycleReply]:
-        """One finish that the script chokes on must not hold up all others: it is dropped, and its lease runs out. Nor
-        must a queue whose data is damaged: it answers as if it were paused, until somebody has repaired it."""
-        replies = []
-        for request in requests:
-            codes = b""
-            for finish in request.finishes:
-                single = self.request(request.queue, [finish])
-                try:
-                    codes += self._send([single])[0].codes
-                except CallboardError:
-                    raise
-                except Exception:
-                    logger.critical("the finish of job %s cannot be committed", finish[0], exc_info=True)
-                    codes += b"0"
+        """What the script chokes on must not hold up the rest: neither a request the others, nor a finish those beside
+        it."""
+        return [self._sent_alone(request) for request in requests]
+
+    def _sent_alone(self, request: CycleRequest) -> CycleReply:
+        """The reply of a request that is sent by itself. A queue whose data is damaged answers as if it were paused,
+        until somebody has repaired it."""
+        try:
+            # Redis may have taken it in an earlier turn, beside one that failed: its number gets the first answers.
+            (reply,) = self._send([request])
+        except CallboardError:
+            raise
+        except Exception:  # noqa: BLE001 - what is wrong is logged of the parts
+            reply = self._sent_in_parts(request)
+        else:
+            self._broken.discard(request.queue)
+        return reply
+
+    def _sent_in_parts(self, request: CycleRequest) -> CycleReply:
+        """Its finishes one by one, each under its own number; one that fails is dropped, and its lease runs out."""
+        codes = b""
+        for finish in request.finishes:
+            single = self.request(request.queue, [finish])
             try:
-                (reply,) = self._send([self.request(request.queue, [])])
-                reply.codes = codes
-                replies.append(reply)
-                self._broken.discard(request.queue)
+                codes += self._send([single])[0].codes
             except CallboardError:
                 raise
-            except Exception as error:
-                if request.queue not in self._broken:
-                    logger.critical("queue %s is damaged and stands still: %s", request.queue, error, exc_info=True)
-                self._broken.add(request.queue)
-                replies.append(CycleReply(codes, [], 0, 0, True, False, 0, 0, []))
-        return replies
+            except Exception:
+                logger.critical("the finish of job %s cannot be committed", finish[0], exc_info=True)
+                codes += b"0"
+        try:
+            (reply,) = self._send([self.request(request.queue, [])])
+            reply.codes = codes
+            self._broken.discard(request.queue)
+        except CallboardError:
+            raise
+        except Exception as error:
+            if request.queue not in self._broken:
+                logger.critical("queue %s is damaged and stands still: %s", request.queue, error, exc_info=True)
+            self._broken.add(request.queue)
+            reply = CycleReply(codes, [], 0, 0, True, False, 0, 0, [])
+        return reply

@@ -24,7 +24,17 @@ _FRAMES = 30
 
 
 def finish_of(job: Job, settings: Settings) -> Finish:
-    """The finish of an ended job, as ``cycle.lua`` takes it."""
+    """The finish of an ended job, as ``cycle.lua`` takes it. Never raises: a job whose end cannot be told fails."""
+    try:
+        return _finish_of(job, settings)
+    except Exception as error:
+        # Without its finish a job would be held for ever, and with it all that ended in this turn.
+        logger.critical("the end of job %s cannot be told to Redis as it is", job.message_id, exc_info=True)
+        reason = f"what the attempt brought about cannot be stored: {type(error).__name__}"
+        return job.stored_id, job.number, FAILED, 0, {"reason": reason}
+
+
+def _finish_of(job: Job, settings: Settings) -> Finish:
     outcome = job.outcome or (FAILED if job.failed else COMPLETED)
     extra: dict[str, Any] = {}
     if outcome in (RETRY, DEFERRED):

@@ -16,21 +16,19 @@ from threading import Event, Thread
 from callboard.errors import StoreUnavailable
 from callboard.settings import Settings
 from callboard.store.store import Store
-from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest, Finish
-from callboard.verbs.leases import Held, release_call
+from callboard.verbs.cycle import MAX_FINISHES, CycleReply, CycleRequest
+from callboard.verbs.leases import Held
 from callboard.worker.exchange import Exchange
 from callboard.worker.finish import FAILED, finish_of
 from callboard.worker.job import Job
 from callboard.worker.observer import Observer, tell_ended, tell_requeued
+from callboard.worker.release import release
 from callboard.worker.slots import Lane, Slots
 
 logger = logging.getLogger("callboard.pump")
 
 #: How long the pump rests after a failure of its own (seconds).
 _AFTER_FAILURE_S = 0.1
-
-#: Jobs given back in one script call.
-_MAX_RELEASED = 500
 
 #: How long the last flush may take (seconds).
 LAST_FLUSH_S = 5.0
@@ -204,7 +202,7 @@ class Pump:
                 continue
             lane.observe(len(ended), now)
             while True:
-                finishes = [self._finish(job) for job in ended[:MAX_FINISHES]]
+                finishes = [finish_of(job, self._settings) for job in ended[:MAX_FINISHES]]
                 request = self._exchange.request(name, finishes)
                 requests.append(request)
                 ended = ended[MAX_FINISHES:]
@@ -217,15 +215,6 @@ class Pump:
         for request in requests:
             request.holds = holds + max(0, fetching - 1)
         return requests
-
-    def _finish(self, job: Job) -> Finish:
-        try:
-            return finish_of(job, self._settings)
-        except Exception as error:
-            # Without its finish a job would be held for ever, and with it all that ended in this turn.
-            logger.critical("the end of job %s cannot be told to Redis as it is", job.message_id, exc_info=True)
-            reason = f"what the attempt brought about cannot be stored: {type(error).__name__}"
-            return job.stored_id, job.number, FAILED, 0, {"reason": reason}
 
     def _wanted(self, now: float) -> dict[str, tuple[int, int]]:
         if not self._fetching or self._alone is not None:
@@ -339,15 +328,7 @@ class Pump:
             by_queue.setdefault(job.queue_name, []).append(job)
         for queue, of_queue in by_queue.items():
             lane = self._slots.lanes[queue]
-            held = [(job.stored_id, job.number) for job in of_queue]
-            released = 0
-            try:
-                for first in range(0, len(held), _MAX_RELEASED):
-                    step = release_call(self._worker, queue, held[first : first + _MAX_RELEASED])
-                    released += self._store.call(*step).count(b"1")
-            except Exception as error:  # noqa: BLE001 - whatever it was, they must not be held for ever
-                # They were never started: when their lease runs out they go back uncounted.
-                logger.warning("could not give %d jobs of %s back: %s", len(of_queue), queue, error)
+            released = release(self._store, self._worker, queue, of_queue)
             if self.observer is not None and released and not self._fetching:
                 tell_requeued(self.observer, queue, released)
             for job in of_queue:

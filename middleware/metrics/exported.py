@@ -71,8 +71,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("callboard_schedule_last_run_timestamp_seconds", "gauge", _SCHEDULE,
            "The last tick of a schedule that an actor declares. Absent before its first."),
     Family("callboard_schedule_interval_seconds", "gauge", _SCHEDULE,
-           "From that tick to the next one that is not passed over because the previous job has not ended. Absent while "
-           "the schedule is paused, and once it has ended."),
+           "From that tick to the next one that is not passed over because the previous job has not ended. Absent "
+           "while the schedule is paused, and once it has ended."),
     Family("callboard_schedules_overdue", "gauge", (),
            "Schedules that no actor declares, and that no worker has looked at within 60 s of their time."),
     Family("callboard_redis_maxmemory_policy", "info", ("policy",), "What Redis does when its memory is used up."),

@@ -18,8 +18,9 @@ from socketserver import TCPServer
 from time import monotonic
 from typing import Any
 
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+
+from middleware.metrics.formats import format_for
 
 logger = logging.getLogger("callboard.metrics")
 
@@ -150,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NOT_FOUND, _TEXT, line, body=body)
             return
         try:
-            encode, kind = choose_encoder(self.headers.get("Accept", ""))
+            encode, kind = format_for(self.headers.get("Accept", ""))
             content = encode(self.server.registry)
         except Exception:
             logger.exception("the metrics could not be written out")

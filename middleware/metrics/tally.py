@@ -11,8 +11,9 @@ What counts:
 - A job counts for ``success`` when it completes or fails for good here, with or without an attempt. A cancelled one
   does not, nor one that failed because its workers were lost.
 - A wait counts when the attempt has started: at the scrape while it runs, or at its end. For ``wait`` a job's first
-  start alone counts. After a start that was lost with its worker nobody knows since when the job has waited; and a job
-  that a shutdown interrupted starts for the first time once more, as its record does not tell.
+  start alone counts. After a start that was lost with its worker nobody knows since when the job has waited. A job
+  starts for the first time once more after a shutdown interrupted it, and when it had deferred itself and was then
+  fetched and given back unstarted, as its record does not tell; and when an operator lets its attempts begin anew.
 """
 
 from __future__ import annotations

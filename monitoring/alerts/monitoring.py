@@ -12,6 +12,11 @@ _DASHBOARD = "callboard-alerting"
 _MINOR = "memory|redis"
 
 
+#: Alerts about a queue that use nothing but the figures of worker processes: silent without these, and as right as ever
+#: without the exporter.
+TOLD_BY_WORKERS = ("SuccessBudgetBurn", "WaitBudgetBurn", "RetryStorm")
+
+
 def alerts(site: Site) -> list[Alert]:
     """All alerts about the monitoring itself."""
     queues = "\nor ".join(f'label_replace(vector(1), "queue", "{name}", "", "")' for name in site.catalogue)
@@ -38,7 +43,7 @@ def alerts(site: Site) -> list[Alert]:
             expr=(
                 f"(\n   {queues}\n)\n"
                 "unless on (queue) queue_state:callboard_queue_jobs:max\n"
-                "and on () callboard_exporter_collect_success > 0"
+                'and on () callboard_exporter_collect_success{collector="queues"} > 0'
             ),
             hold=site.span(HOLDS.missing),
             severity="warning",
@@ -50,7 +55,7 @@ def alerts(site: Site) -> list[Alert]:
             dashboard=_DASHBOARD,
             why=(
                 "A series that is not there makes no rule fire, so the queues are listed. While the exporter is away "
-                "or collects nothing, that is told once and not for every queue."
+                "or cannot read some queue, CollectFailing tells it once and not for every queue."
             ),
         ),
         Alert(
@@ -76,7 +81,7 @@ def _collect_failing(site: Site) -> list[Alert]:
         (f'collector!~"{_MINOR}"', "critical", "its figures are absent, and alerts on them cannot fire."),
         (f'collector=~"{_MINOR}"', "warning", "its figures are absent. Alerts about queues still fire."),
     )
-    return [
+    failing = [
         Alert(
             name="CollectFailing",
             page="monitoring",
@@ -91,3 +96,24 @@ def _collect_failing(site: Site) -> list[Alert]:
         )
         for matcher, severity, so in parts
     ]
+    processes = Alert(
+        name="CollectFailing",
+        page="monitoring",
+        expr="absent(callboard_slo_eligible_total)\nand on () queue:callboard_queue_workers:max > 0",
+        hold=site.span(HOLDS.collect),
+        severity="warning",
+        summary="No worker process is scraped",
+        description=(
+            "Workers live, and Prometheus has no figures of their own: it cannot reach their ports, or they run "
+            f"without metrics. {', '.join(TOLD_BY_WORKERS[:-1])} and {TOLD_BY_WORKERS[-1]} cannot fire."
+        ),
+        dashboard=_DASHBOARD,
+        why=(
+            "Alerts on what workers count are silent when nothing is scraped of them: a firewall, or an address that "
+            "only the workers' own machine knows. Deployments with CALLBOARD_METRICS=false silence it for good, and "
+            "know by it what they do without."
+        ),
+        about="collector",
+        labels={"collector": "processes"},
+    )
+    return [*failing, processes]

@@ -36,7 +36,9 @@ def five(site: Site) -> list[Alert]:
             expr=f"{jobs(state, share.matcher)} > {share.number}",
             hold=site.span(HOLDS.counts),
             severity="warning",
-            summary=f"{{{{ $labels.queue }}}}: more than {share.number:,} {state} jobs",
+            summary=(
+                f'{{{{ $labels.queue }}}}: {{{{ $value | printf "%.0f" }}}} {state} jobs, more than {share.number:,}'
+            ),
             description=(
                 f"Queue {{{{ $labels.queue }}}} has more than {share.number:,} {state} jobs: "
                 f'{{{{ $value | printf "%.0f" }}}}. {tells}'
@@ -196,7 +198,8 @@ def _running(site: Site) -> list[Alert]:
         Alert(
             name="StalledJobs",
             page="queues",
-            expr=f"max by (queue) (increase(callboard_jobs_stalled_total[{stalls}])) > {limits.STALLS}",
+            # Rounded: Prometheus reckons with what lies between its samples and the range, and makes 5.08 of 5.
+            expr=f"round(max by (queue) (increase(callboard_jobs_stalled_total[{stalls}]))) > {limits.STALLS}",
             hold="",
             severity="warning",
             summary='{{ $labels.queue }}: {{ $value | printf "%.0f" }} jobs stalled',

@@ -7,18 +7,24 @@ from monitoring.alerts.model import Alert
 from monitoring.limits import HOLDS, Severity
 from monitoring.site import Site
 
+#: No redis_exporter reaches the server; some replica of Callboard's exporter reads every queue.
+_UNREACHED = "max by (instance) (redis_up) == 0"
+_READ = 'callboard_exporter_collect_success{collector="queues"} > 0'
+
 
 def alerts(site: Site) -> list[Alert]:
     """All alerts about Redis. Several exporters may watch one server: rules aggregate what they say."""
     return [
         _alert(
             "RedisDown",
-            "max by (instance) (redis_up) == 0",
+            f"{_UNREACHED}\nunless on () {_READ}",
             site.span(HOLDS.redis_down),
             "critical",
             "Redis does not answer",
             "redis_exporter at {{ $labels.instance }} cannot reach Redis: no job is added, started or finished.",
-            "Everything stands still. It mutes the alerts about queues, whose figures are gone as well.",
+            "Everything stands still. It mutes the alerts about queues, whose figures are gone as well; so it must not "
+            "fire for a redis_exporter that has the wrong password: while Callboard's own exporter reads the queues, "
+            "Redis is there.",
         ),
         _alert(
             "RedisMemoryHigh",
@@ -75,11 +81,24 @@ def alerts(site: Site) -> list[Alert]:
             "All other rules about Redis are silent without it. Jobs run, and callboard's own exporter tells whether "
             "Redis answers; so it wakes nobody.",
         ),
+        _alert(
+            "RedisExporterAbsent",
+            f"{_UNREACHED}\nand on () {_READ}",
+            site.span(HOLDS.redis_exporter),
+            "warning",
+            "redis_exporter does not reach Redis",
+            "redis_exporter at {{ $labels.instance }} cannot reach its Redis, though Callboard's exporter reads the "
+            "queues: whether Redis is full or writes to disk is not known.",
+            "A wrong address or password of redis_exporter, or a replica that is away: nothing stands still.",
+            reason="unreachable",
+        ),
     ]  # fmt: skip
 
 
-def _alert(name: str, expr: str, hold: str, severity: Severity, summary: str, description: str, why: str) -> Alert:
+def _alert(
+    name: str, expr: str, hold: str, severity: Severity, summary: str, description: str, why: str, **labels: str
+) -> Alert:
     return Alert(
         name=name, page="redis", expr=expr, hold=hold, severity=severity, summary=summary, description=description,
-        dashboard="callboard-redis", why=why, about="",
+        dashboard="callboard-redis", why=why, about="", labels=labels,
     )  # fmt: skip

@@ -67,7 +67,10 @@ def _alert(objective: Objective, burn: Burn, share: Share[float]) -> Alert:
         ),
         hold="",
         severity=burn.severity,
-        summary=f"{{{{ $labels.queue }}}}: the {objective.slo} budget burns more than {burn.factor:g} times too fast",
+        summary=(
+            f"{{{{ $labels.queue }}}}: {{{{ $value | humanizePercentage }}}} {objective.late} within {burn.long}, "
+            f"where {budget(share.number) * 100:g}% are allowed"
+        ),
         description=(
             f"{{{{ $value | humanizePercentage }}}} {objective.late} on {{{{ $labels.queue }}}} within {burn.long}; "
             f"the objective allows {budget(share.number) * 100:g}%. At {burn.factor:g} times that, the budget of "

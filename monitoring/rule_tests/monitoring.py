@@ -15,7 +15,7 @@ _SUCCESS = "callboard_exporter_collect_success"
 
 def cases(site: Site) -> list[Case]:
     """All of them."""
-    return [*_exporter(), *_collect(), *_missing(list(site.catalogue)), _watchdog()]
+    return [*_exporter(), *_collect(), *_processes(), *_missing(list(site.catalogue)), _watchdog()]
 
 
 def _exporter() -> list[Case]:
@@ -63,6 +63,34 @@ def _collect() -> list[Case]:
     ]
 
 
+def _processes() -> list[Case]:
+    """Workers live, by the exporter, and nothing is scraped of them."""
+    alert, hold = "CollectFailing", seconds(HOLDS.collect)
+    fires = [
+        Fires(
+            {"collector": "processes", "severity": "warning"}, "No worker process is scraped",
+            "Workers live, and Prometheus has no figures of their own: it cannot reach their ports, or they run "
+            "without metrics. SuccessBudgetBurn, WaitBudgetBurn and RetryStorm cannot fire.",
+        )
+    ]  # fmt: skip
+
+    def series(workers: int, told: str) -> dict[str, str]:
+        return {
+            'queue:callboard_queue_workers:max{queue="a"}': always(workers),
+            'queue:callboard_queue_workers:max{queue="b"}': always(0),
+            'callboard_slo_eligible_total{queue="a", slo="wait", worker="app-0"}': told,
+        }
+
+    gone = series(1, samples((3, 60), ("stale", STEP), ("_", hold), (3, 600)))
+    return [
+        Case(alert, "firing", "no port is reached", series(1, "_"), {hold: fires, hold + 300: fires}),
+        Case(alert, "silent", "they are scraped", series(1, always(0)), {hold: [], hold + 300: []}),
+        Case(alert, "silent", "no worker lives", series(0, "_"), {hold: [], hold + 300: []}),
+        Case(alert, "boundary", "one evaluation too short", gone, {60 + hold - STEP: []}),
+        Case(alert, "resolved", "they are scraped again", gone, {60 + hold: fires, 60 + hold + STEP: [], 600: []}),
+    ]
+
+
 def _missing(queues: list[str]) -> list[Case]:
     alert, hold, name = "MetricsMissingForQueue", seconds(HOLDS.missing), queues[0]
     states = ("waiting", "failed")
@@ -89,11 +117,14 @@ def _missing(queues: list[str]) -> list[Case]:
     gone = series(samples((3, 60), ("stale", STEP), ("_", hold), (3, 600)))
     nothing = {name: values for name, values in series("_").items() if name.startswith(_SUCCESS)}
     away = {name: always(0) for name in nothing}
+    # A node of a Cluster is away with its queues: CollectFailing tells.
+    part = series(samples((3, 60), ("stale", STEP)), 0) | {f'{_SUCCESS}{{collector="memory"}}': always(1)}
     return [
         Case(alert, "firing", "one is missing", gone, {60 + hold: fires(name)}),
         Case(alert, "firing", "all are missing", nothing, {hold: fires(*queues)}),
         Case(alert, "silent", "all are there", series(always(0)), {hold: [], 1200: []}),
         Case(alert, "silent", "the exporter collects nothing", away, {hold: [], 1200: []}),
+        Case(alert, "silent", "the exporter cannot read the queue", part, {60 + hold: [], 1200: []}),
         Case(alert, "silent", "the exporter is away", {}, {hold: [], 1200: []}),
         Case(alert, "boundary", "one evaluation too short", gone, {60 + hold - STEP: []}),
         Case(alert, "resolved", "it is back", gone, {60 + hold: fires(name), 60 + hold + STEP: []}),

@@ -65,7 +65,7 @@ def _count(alert: str, state: str, shares: list[Share[int]]) -> list[Case]:
         return [
             Fires(
                 {"queue": queue, "state": state, "severity": "warning", **share.labels("threshold")},
-                f"{queue}: more than {share.number:,} {state} jobs",
+                f"{queue}: {counts[queue]} {state} jobs, more than {share.number:,}",
                 f"Queue {queue} has more than {share.number:,} {state} jobs: {counts[queue]}. {_TELLS[state]}",
             )
             for share in shares
@@ -238,6 +238,8 @@ def _stalls(name: str) -> list[Case]:
         {"queue": name, "severity": "warning"}, f"{name}: {most + 1} jobs stalled",
         f"{most + 1} jobs of {name} lost their worker within 15m, more than {most}: worker processes die or hang.",
     )  # fmt: skip
+    # Samples hardly ever begin and end where the range does; Prometheus makes up for the rest.
+    sparse = {name: " ".join(["_ 100"] * 29 + [f"_ {100 + most}"] * 200) for name in series(0)}
     # While the range reaches back to the last sample before the stalls, they are seen.
     last = 2 * window - STEP
     return [
@@ -245,5 +247,6 @@ def _stalls(name: str) -> list[Case]:
              {window: [fires], last: [fires]}),
         Case(alert, "silent", "no stall", series(0, 0), {window: [], last: []}),
         Case(alert, "boundary", "exactly so many, seen by two replicas", series(most, most), {window: [], last: []}),
+        Case(alert, "boundary", "exactly so many, between samples", sparse, {window: [], last: []}),
         Case(alert, "resolved", "the range has passed", series(most + 1), {last: [fires], last + STEP: []}),
     ]  # fmt: skip

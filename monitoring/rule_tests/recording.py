@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monitoring.rule_tests.cases import LONG, STEP, always, cut, number, samples
+from monitoring import limits
+from monitoring.rule_tests.cases import LONG, STEP, always, cut, number, samples, seconds
 
 _GAUGES = (
     "callboard_queue_paused", "callboard_queue_oldest_waiting_age_seconds", "callboard_queue_oldest_active_age_seconds",
@@ -22,6 +23,8 @@ _RATES = {
 }
 #: The last time (seconds) at which 5 minutes, and an hour, reach back to the sample before 60 s.
 _FLOW, _HOUR = 345, 3_645
+#: When the exporters are away (seconds).
+_AWAY = 300
 
 
 def tests() -> dict[str, Any]:
@@ -54,20 +57,30 @@ def _group(name: str, series: Mapping[str, str], expect: Expect) -> dict[str, An
 
 
 def _gauges() -> dict[str, Any]:
-    """Three replicas, one behind."""
+    """Three replicas, one behind; they fall from 9, and later all are away."""
     told = (5, 5, 2)
-    series, expect = {}, {}
+    series: dict[str, str] = {}
+    expect: dict[tuple[str, int], Mapping[str, float]] = {}
+
+    def tell(record: str, found: Mapping[str, float]) -> None:
+        """What is recorded while there are figures, for as long as it stays, and then."""
+        expect[record, 60] = expect[record, _AWAY - STEP + seconds(limits.GAP_RANGE)] = found
+        expect[record, _AWAY + seconds(limits.GAP_RANGE)] = {}
+
+    def falls(value: int) -> str:
+        return samples((9, 60), (value, _AWAY - 60), ("stale", STEP))
+
     for gauge in _GAUGES:
         for at, value in enumerate(told):
-            series[f'{gauge}{{queue="a", instance="{at}"}}'] = always(value)
-        series[f'{gauge}{{queue="b", instance="0"}}'] = always(1)
+            series[f'{gauge}{{queue="a", instance="{at}"}}'] = falls(value)
+        series[f'{gauge}{{queue="b", instance="0"}}'] = falls(1)
         record = f"queue:{gauge}:max"
-        expect[record, 60] = {f'{record}{{queue="a"}}': 5, f'{record}{{queue="b"}}': 1}
+        tell(record, {f'{record}{{queue="a"}}': 5, f'{record}{{queue="b"}}': 1})
     for at, value in enumerate(told):
-        series[f'callboard_queue_jobs{{queue="a", state="waiting", instance="{at}"}}'] = always(value)
-        series[f'callboard_queue_jobs{{queue="a", state="failed", instance="{at}"}}'] = always(value + 1)
+        series[f'callboard_queue_jobs{{queue="a", state="waiting", instance="{at}"}}'] = falls(value)
+        series[f'callboard_queue_jobs{{queue="a", state="failed", instance="{at}"}}'] = falls(value + 1)
     record = "queue_state:callboard_queue_jobs:max"
-    expect[record, 60] = {f'{record}{{queue="a", state="waiting"}}': 5, f'{record}{{queue="a", state="failed"}}': 6}
+    tell(record, {f'{record}{{queue="a", state="waiting"}}': 5, f'{record}{{queue="a", state="failed"}}': 6})
     return _group("state of the queues: the maximum over replicas", series, expect)
 
 

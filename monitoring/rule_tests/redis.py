@@ -27,6 +27,16 @@ def _told(metric: str, *values: float) -> dict[str, float]:
     return {f'redis_{metric}{{{_SERVER}, exporter="{at}"}}': value for at, value in enumerate(values)}
 
 
+def _collected(*success: int) -> dict[str, float]:
+    """What replicas of Callboard's exporter say of the queues; of something else they say the contrary."""
+    name = "callboard_exporter_collect_success"
+    return {
+        f'{name}{{collector="{of}", instance="{at}"}}': value if of == "queues" else 1 - max(success)
+        for of in ("queues", "memory")
+        for at, value in enumerate(success)
+    }
+
+
 def _down() -> list[Case]:
     fires = [
         Fires(
@@ -37,7 +47,11 @@ def _down() -> list[Case]:
     return [
         *held("RedisDown", HOLDS.redis_down, fires=fires, over=_told("up", 0, 0), boundary=None,
               silent=_told("up", 1, 1)),
+        also("RedisDown", HOLDS.redis_down, "Callboard's exporter cannot read it either",
+             _told("up", 0, 0) | _collected(0, 0), fires),
         never("RedisDown", HOLDS.redis_down, "silent", "one of two exporters reaches it", _told("up", 1, 0)),
+        never("RedisDown", HOLDS.redis_down, "silent", "Callboard's exporter reads it",
+              _told("up", 0, 0) | _collected(0, 1)),
     ]  # fmt: skip
 
 
@@ -142,6 +156,14 @@ def _exporter() -> list[Case]:
             "Prometheus has no figures of redis_exporter: whether Redis is up, full or writes to disk is not known.",
         )
     ]  # fmt: skip
+    blind = [
+        Fires(
+            {"instance": "cache:6379", "reason": "unreachable", "severity": "warning"},
+            "redis_exporter does not reach Redis",
+            "redis_exporter at cache:6379 cannot reach its Redis, though Callboard's exporter reads the queues: "
+            "whether Redis is full or writes to disk is not known.",
+        )
+    ]  # fmt: skip
     up = f"redis_up{{{_SERVER}}}"
     gone = {up: samples((1, 60), ("stale", STEP), ("_", hold), (1, 600))}
     return [
@@ -149,4 +171,8 @@ def _exporter() -> list[Case]:
         Case(alert, "silent", "it is there and Redis is not", {up: samples((0, LONG))}, {hold: [], hold + 600: []}),
         Case(alert, "boundary", "one evaluation too short", gone, {60 + hold - STEP: []}),
         Case(alert, "resolved", "it is back", gone, {60 + hold: fires, 60 + hold + STEP: [], 600: []}),
-    ]
+        *held(alert, HOLDS.redis_exporter, fires=blind, over=_told("up", 0, 0) | _collected(0, 1), boundary=None,
+              silent=_told("up", 1, 1) | _collected(0, 1)),
+        never(alert, HOLDS.redis_exporter, "silent", "nobody reaches it", _told("up", 0, 0) | _collected(0, 0)),
+        never(alert, HOLDS.redis_exporter, "silent", "one of two reaches it", _told("up", 1, 0) | _collected(1, 1)),
+    ]  # fmt: skip

@@ -37,7 +37,8 @@ def _burns(objective: Objective, burn: Burn, queue: str, allowed: float, told: d
     fires = [
         Fires(
             {"queue": queue, "slo": objective.slo, "window": burn.long, "severity": burn.severity, **told},
-            f"{queue}: the {objective.slo} budget burns more than {burn.factor:g} times too fast",
+            f"{queue}: {over * 100:.4g}% {_ERRORS[objective.slo]} within {burn.long}, where {allowed * 100:g}% are "
+            "allowed",
             f"{over * 100:.4g}% {_ERRORS[objective.slo]} on {queue} within {burn.long}; the objective allows "
             f"{allowed * 100:g}%. At {burn.factor:g} times that, the budget of {BUDGET_DAYS} days is gone in "
             f"{_GONE[burn.factor]}.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from callboard.errors import StoreUnavailable
 from callboard.settings import Settings
 from callboard.store.store import Store, open_store
 from middleware.metrics.queues import PARTS, QueueCollector
@@ -105,3 +108,28 @@ def test_a_user_who_may_not_ask_for_info_gets_the_rest(server: Server) -> None:
         assert found.success() == {"queues": 1, "memory": 0, "workers": 1, "schedules": 1, "redis": 0}
         assert found.value("callboard_schedules_overdue") == 0
     store.close()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x50"])
+def test_what_answers_and_is_no_redis_is_redis_away(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        threading.Thread(target=answers, args=(listener, answer, 3), daemon=True).start()
+        app = create_app(Settings(redis_url=f"redis://127.0.0.1:{listener.getsockname()[1]}/0"), OpsSettings())
+        client = app.test_client()
+        page = client.get("/metrics")
+        assert page.status_code == 200
+        assert 'callboard_exporter_collect_success{collector="queues"} 0.0' in page.text
+        with app.app_context():
+            with pytest.raises(StoreUnavailable, match="not reachable"):
+                services().store.call("workers", "")
+            services().close()
+
+
+def answers(listener: socket.socket, answer: bytes, times: int) -> None:
+    """The same to each of so many connections, whatever they ask."""
+    for _ in range(times):
+        connection, _address = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(answer)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from callboard.keys import deployment_key
+from callboard.packing import pack
 from callboard.store.store import ClusterStore, Store, open_store
 from middleware.metrics import queues
 from middleware.metrics.queues import PARTS, QueueCollector
 from tests.support.engine import Engine
 from tests.support.schedules import Timetable
-from tests.support.scrape import Scrape, put_worker, scrape
+from tests.support.scrape import Scrape, declare, put_worker, scrape
 
 HOUR = 3_600_000
 
@@ -116,6 +118,27 @@ def test_a_queue_that_fails_is_absent_and_the_others_are_there(exported: Timetab
     assert found.success() == {"queues": 0, "memory": 0, "workers": 1, "schedules": 1, "redis": 1}
     assert {labels["queue"] for labels in found.all("callboard_queue_jobs")} == {"r"}
     assert {labels["queue"] for labels in found.all("callboard_queue_wait_target_seconds")} == {"r"}
+
+
+def test_a_worker_of_a_later_version_is_told_of(exported: Timetable) -> None:
+    record = asdict(put_worker(exported.store, "later", slot=1)) | {"what_came_later": 7}
+    exported.store.execute("HSET", deployment_key(exported.settings.prefix, "workers"), "later", pack(record))
+    found = scrape(exported.store)
+    assert found.success()["workers"] == 1
+    assert {"worker": "web-1"} in found.all("callboard_worker_threads")
+
+
+@pytest.mark.parametrize("stored", [b"\xc1", b"x", b"", pack([]), pack([1] * 18)])
+def test_a_schedule_that_is_damaged_hides_no_other_and_no_other_part(
+    exported: Timetable, stored: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    declare(exported, "canary_r")
+    exported.publish(canary_q="q", canary_r="r")
+    exported.store.execute("HSET", deployment_key(exported.settings.prefix, "schedules"), "canary_r", stored)
+    found = scrape(exported.store)
+    assert found.success() == {"queues": 1, "memory": 1, "workers": 1, "schedules": 0, "redis": 1}
+    assert found.all("callboard_schedule_interval_seconds") == [{"schedule": "canary_q"}]
+    assert "schedules canary_r: damaged" in caplog.text
 
 
 def test_two_replicas_agree(exported: Timetable) -> None:

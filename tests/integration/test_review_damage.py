@@ -62,6 +62,25 @@ def test_a_damaged_queue_stands_still_alone_until_it_is_repaired(
     assert fetched(calls.send([request])[0][0]) == ["b"]
 
 
+def test_ends_of_other_queues_are_taken_once(
+    engines: tuple[Engine, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(exchange, "_LONGEST_WAIT_S", 0.001)
+    damaged, sound = engines
+    calls = Exchange(sound.store, WORKER, sound.store.settings.catalogue, dict)
+    sound.add("a")
+    fetch = calls.request("sound", [])
+    fetch.at_once = 1
+    assert fetched(calls.send([fetch])[0][0]) == ["a"]
+
+    damage(damaged, "delayed")
+    end = calls.request("sound", [("a", fetch.number, "c", 1, None)])
+    replies, _ = calls.send([end, calls.request("damaged", [])])
+    assert replies[0].codes == b"1", "whoever counts hears that it ended"
+    assert sound.snapshot().totals == {"added": 1, "completed": 1}, "and nothing is called stale"
+
+
 def test_leases_of_other_queues_are_renewed(engines: tuple[Engine, Engine]) -> None:
     damaged, sound = engines
     store = damaged.store

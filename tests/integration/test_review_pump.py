@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callboard.worker import pump as pump_module
+from callboard.worker import release
 from callboard.worker.job import Job
 from callboard.worker.pump import Pump
 from callboard.worker.slots import Lane, Slots
@@ -73,7 +73,7 @@ def test_what_cannot_be_given_back_is_not_held_for_ever(engine: Engine, monkeypa
     engine.add("a", payload=BODY)
     process = Process(engine)
     process.turn()
-    monkeypatch.setattr(pump_module, "release_call", lambda *_: ("release", "q", ("process-0001", b"\xff")))
+    monkeypatch.setattr(release, "release_call", lambda *_: ("release", "q", ("process-0001", b"\xff")))
     process.pump.give_back(process.started)
     process.turn()
     assert "a" not in {job.stored_id for jobs in process.pump.held().values() for job in jobs if job.given_back}

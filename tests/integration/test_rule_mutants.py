@@ -25,6 +25,7 @@ EQUIVALENT = {
     "RedisDown 0: max -> sum": "flags of 0 and 1 add up to 0 only when all are 0",
     "CollectFailing 0: max -> sum": "flags of 0 and 1 add up to 0 only when all are 0",
     "CollectFailing 1: max -> sum": "flags of 0 and 1 add up to 0 only when all are 0",
+    "RedisExporterAbsent 1: max -> sum": "flags of 0 and 1 add up to 0 only when all are 0",
     "RedisMemoryHigh 0: 0 -> 1": "no server has a maxmemory of one byte",
 }
 

@@ -22,6 +22,7 @@ _SWAPS = {
     "increase": ("rate",),
     "min_over_time": ("max_over_time",),
     "avg_over_time": ("max_over_time",),
+    "last_over_time": ("max_over_time",),
     "clamp_min": ("clamp_max",),
     "resets": ("changes",),
     "+": ("-",),

@@ -90,3 +90,13 @@ def test_a_finish_that_the_script_chokes_on_holds_up_no_other() -> None:
     replies, _ = calls.send([calls.request("q", finishes)])
     assert store.committed == ["good", "also-good"]
     assert len(replies) == 1, "one reply a request, so that all its jobs are settled"
+
+
+def test_ends_that_were_taken_beside_a_damaged_queue_are_asked_for_under_their_number() -> None:
+    store = Script()
+    store.poison = "bad"
+    calls = _exchange(store)
+    good, bad = calls.request("q", [("good", 1, "c", 5, None)]), calls.request("q", [("bad", 1, "c", 5, None)])
+    (of_good, _), _ = calls.send([good, bad])
+    assert of_good.codes == b"1"
+    assert {number for number, ids in store.cycles if ids == ["good"]} == {good.number}, "anew, it would be refused"

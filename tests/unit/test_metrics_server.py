@@ -56,6 +56,12 @@ def test_it_answers_in_the_form_that_is_asked_for(listening: Listen) -> None:
     assert get(where, "/metrics?x=1")[0] == 200
 
 
+@pytest.mark.parametrize("version", ["x", "1.x", "-", "1" * 5000])
+def test_a_version_that_is_none_is_answered_with_text(listening: Listen, version: str) -> None:
+    page = fetched(address(listening()), f"application/openmetrics-text; version={version}")
+    assert page.value("things_total") == 3
+
+
 def test_head_has_no_body(listening: Listen) -> None:
     status, _, body = get(address(listening()), method="HEAD")
     assert (status, body) == (200, "")

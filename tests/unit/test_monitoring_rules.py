@@ -11,17 +11,17 @@ import pytest
 import yaml
 
 from callboard.catalogue import Catalogue, QueueSpec, Thresholds, default_queues
-from callboard.health import WAIT_TARGETS
+from callboard.health import SILENCE_MS, WAIT_TARGETS
 from monitoring import limits
 from monitoring.alerts.listed import PAGES, alerts
 from monitoring.alerts.slo import reachable
 from monitoring.alerts.split import by_number
 from monitoring.files import FILES
 from monitoring.grafana_alerts import provisioning
-from monitoring.limits import BURNS, OLDEST_WAITING_TARGETS
+from monitoring.limits import BURNS, GAP_RANGE, HOLDS, INTERVAL, OLDEST_WAITING_TARGETS
 from monitoring.names import metrics_in
 from monitoring.recording import groups
-from monitoring.rule_tests.cases import KINDS, cut
+from monitoring.rule_tests.cases import KINDS, cut, seconds
 from monitoring.rule_tests.files import CASES
 from monitoring.rules import RULES
 from monitoring.site import Site
@@ -196,3 +196,21 @@ def test_the_pages_are_the_files() -> None:
 
 def _rules(made: dict[str, Any]) -> list[dict[str, Any]]:
     return [rule for group in made["groups"] for rule in group["rules"]]
+
+
+def test_when_all_workers_die_the_first_page_says_so() -> None:
+    """From the last heartbeat or tick to the alert; a scrape and an evaluation may come in between."""
+    late = 2 * seconds(INTERVAL)
+    nobody = SILENCE_MS / 1000 + seconds(HOLDS.no_workers)
+    assert limits.TICK_SECONDS + seconds(HOLDS.scheduler) > nobody + late
+    waiting = min(spec.wait_target_ms / 1000 for spec in SITE.catalogue.values())
+    assert OLDEST_WAITING_TARGETS * waiting + seconds(HOLDS.oldest_waiting) > nobody
+
+
+def test_a_redis_that_refuses_writes_is_told_of_before_the_workers_that_it_silences() -> None:
+    assert seconds(HOLDS.redis_persistence) + 2 * seconds(INTERVAL) < SILENCE_MS / 1000 + seconds(HOLDS.no_workers)
+
+
+def test_figures_stay_until_what_mutes_their_alerts_fires() -> None:
+    assert seconds(GAP_RANGE) >= seconds(HOLDS.exporter)
+    assert seconds(GAP_RANGE) > seconds(HOLDS.redis_down) + 2 * seconds(INTERVAL)

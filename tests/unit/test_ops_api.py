@@ -101,6 +101,8 @@ def test_what_a_proxy_says_opens_nothing(headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("headers", [
     {"X-Forwarded-For": ELSEWHERE}, {"Forwarded": f"for={ELSEWHERE}"}, {"X-Real-IP": ELSEWHERE}, {"Via": "1.1 proxy"},
+    {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Port": "443"}, {"X-Client-IP": ELSEWHERE},
+    {"True-Client-IP": ELSEWHERE}, {"CF-Connecting-IP": ELSEWHERE},
     {"Origin": "https://example.com"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "rebound.example.com"},
 ])  # fmt: skip
 def test_a_proxy_or_a_strangers_page_on_this_machine_is_not_this_machine(headers: dict[str, str]) -> None:
@@ -135,6 +137,16 @@ def test_a_bug_tells_its_caller_nothing(caplog: pytest.LogCaptureFixture) -> Non
     document = problem_of(app.test_client().get("/bug"), 500)
     assert "hunter2" not in json.dumps(document)
     assert "hunter2" in caplog.text, "the log says it"
+
+
+def test_garbage_cannot_make_up_lines_of_the_log_or_long_ones(caplog: pytest.LogCaptureFixture) -> None:
+    alert = {"status": "firing", "labels": {"x\nERROR made up": 1, "y" * 100_000: 1}}
+    response = client_of().post("/api/alerts", json={"version": "4", "alerts": [alert]})
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "callboard.ops_api.alerts"]
+    for told in (line, problem_of(response, 400)["detail"]):
+        assert "labels" in told
+        assert "\n" not in told
+        assert len(told) < 1_500
 
 
 def test_redis_away_is_no_bug() -> None:
