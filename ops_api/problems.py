@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from callboard.errors import BadRequest, CallboardError, StoreRefused, StoreUnavailable
 
@@ -16,6 +16,13 @@ _STATUSES: dict[type[CallboardError], HTTPStatus] = {
     BadRequest: HTTPStatus.BAD_REQUEST,
     StoreRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+#: What to do about errors that the framework raises, and that it says in words for readers of web pages.
+_ADVICE = {
+    NotFound: "there is nothing here; /runbooks/ has the runbooks, and docs/reference/ops-api.md lists all routes",
+    MethodNotAllowed: "this route does not take this method; the header Allow says which it takes",
+    RequestEntityTooLarge: "the body is larger than 1 MiB",
 }
 
 #: When to ask again that is away (seconds).
@@ -44,7 +51,8 @@ def problem(status: int, detail: str = "", **members: Any) -> Response:
 
 def _of_http(error: HTTPException) -> Response:
     assert error.code is not None, "redirects are exceptions as well, and Flask answers them itself"
-    response = problem(error.code, error.description or "")
+    advice = _ADVICE.get(type(error)) if error.description == type(error).description else None
+    response = problem(error.code, advice or error.description or "")
     for name, value in error.get_headers(request.environ):
         if name in _KEPT:
             response.headers[name] = value

@@ -7,7 +7,7 @@ documentation, and whoever is woken by an alert must not have to look for one.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +24,10 @@ blueprint = Blueprint("runbooks", __name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 #: A link to a page: its name, and what follows.
-_PAGE = re.compile(r"(?:\./)?([a-z0-9-]+)\.md(#.*)?")
+_PAGE = re.compile(r"(?:\./)?(README|[a-z0-9-]+)\.md(#.*)?")
+
+#: The page that stands for the folder, as on a forge: what to do before the first command, and all alerts.
+_FIRST = "README"
 
 #: No script, nothing from elsewhere.
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -35,7 +38,10 @@ _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 @blueprint.get("/runbooks/")
 def index() -> ResponseReturnValue:
-    """The pages, and the alerts on each."""
+    """The folder's own page; without one, its pages and the alerts on each."""
+    first = services().ops.runbooks / f"{_FIRST}.md"
+    if first.is_file():
+        return _shown(first)
     pages = {name: _headings(_parsed(file)) for name, file in _pages().items()}
     return _page("index.html", pages=pages)
 
@@ -46,8 +52,12 @@ def page(name: str) -> ResponseReturnValue:
     file = _pages().get(name)
     if file is None:
         abort(404, f"there is no runbook {name!r}; {url_for('runbooks.index')} lists them")
+    return _shown(file)
+
+
+def _shown(file: Path) -> ResponseReturnValue:
     tokens = _parsed(file)
-    title = next((text for level, text, _ in _headings(tokens) if level == 1), name)
+    title = next((text for level, text, _ in _headings(tokens) if level == 1), file.stem)
     return _page("page.html", title=title, body=_markdown.renderer.render(tokens, _markdown.options, {}))
 
 
@@ -90,7 +100,7 @@ def _headings(tokens: Sequence[Token]) -> list[tuple[int, str, str]]:
     ]
 
 
-def _followable(tokens: Sequence[Token], known: Container[str]) -> Iterator[Token]:
+def _followable(tokens: Sequence[Token], known: Collection[str]) -> Iterator[Token]:
     """Inline tokens. Links to other pages lead there; those to files that are not served here become plain text."""
     is_link = True
     for token in tokens:
@@ -103,10 +113,11 @@ def _followable(tokens: Sequence[Token], known: Container[str]) -> Iterator[Toke
             yield token
 
 
-def _target(href: str, known: Container[str]) -> str | None:
+def _target(href: str, known: Collection[str]) -> str | None:
     if href.startswith(("#", "http://", "https://")):
         return href
     found = _PAGE.fullmatch(href)
-    if found is None or found[1] not in known:
+    if found is None or found[1] not in {*known, _FIRST}:
         return None
-    return url_for("runbooks.page", name=found[1]) + (found[2] or "").lower()
+    page = url_for("runbooks.index") if found[1] == _FIRST else url_for("runbooks.page", name=found[1])
+    return page + (found[2] or "").lower()

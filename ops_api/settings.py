@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import DirectoryPath, Field, FilePath, SecretStr, model_validator
+from pydantic import DirectoryPath, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "CALLBOARD_OPS_"
@@ -22,9 +22,9 @@ class OpsSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     scrape_token: SecretStr | None = Field(None, description="of Prometheus: /metrics and /sd/workers")
-    scrape_token_file: FilePath | None = Field(None, description="holds that token instead")
+    scrape_token_file: Path | None = Field(None, description="holds that token instead")
     alerts_token: SecretStr | None = Field(None, description="of Alertmanager: POST /api/alerts")
-    alerts_token_file: FilePath | None = Field(None, description="holds that token instead")
+    alerts_token_file: Path | None = Field(None, description="holds that token instead")
     runbooks: DirectoryPath = Field(RUNBOOKS, description="folder of the pages under /runbooks/")
 
     @model_validator(mode="after")
@@ -35,24 +35,27 @@ class OpsSettings(BaseSettings):
     @property
     def scraping(self) -> SecretStr | None:
         """The token of Prometheus; None when there is none."""
-        return _token("scrape_token", self.scrape_token, self.scrape_token_file)
+        return _token("SCRAPE_TOKEN", self.scrape_token, self.scrape_token_file)
 
     @property
     def alerting(self) -> SecretStr | None:
         """The token of Alertmanager; None when there is none."""
-        return _token("alerts_token", self.alerts_token, self.alerts_token_file)
+        return _token("ALERTS_TOKEN", self.alerts_token, self.alerts_token_file)
 
 
 def _token(name: str, given: SecretStr | None, file: Path | None) -> SecretStr | None:
     """A token from one of its two places. Raises: ValueError when it is in both, empty, or not what a header holds."""
+    variable = PREFIX + name
     if given is not None and file is not None:
-        raise ValueError(f"{name} and {name}_file are both set: leave one out")
-    where = name if file is None else f"{name}_file"
+        raise ValueError(f"{variable} and {variable}_FILE are both set: leave one out")
+    where = variable if file is None else f"{variable}_FILE"
     if file is not None:
         try:
             given = SecretStr(file.read_text(encoding="ascii").strip())
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{where} cannot be read: {type(error).__name__}") from None
+        except OSError as error:
+            raise ValueError(f"{where}: {file} cannot be read: {error.strerror}") from None
+        except ValueError:
+            raise ValueError(f"{where}: {file} is no text in ASCII; openssl rand -hex 32 makes a token") from None
     if given is None:
         return None
     token = given.get_secret_value()

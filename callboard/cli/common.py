@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,14 @@ from callboard.verbs.bulk import JobFilter, Progress
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def whoami() -> str:
+    """The name of who sits at this terminal, '' when the system has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in containers
+        return ""
 
 
 @contextmanager

@@ -88,9 +88,12 @@ def generate(check: bool, output: Path | None, as_json: bool, **site: Any) -> No
     texts = made(catalogue=Settings().catalogue, **given)
     changed = stale(root, texts)
     if not check:
-        for name in changed:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(texts[name], encoding="utf-8")
+        try:
+            for name in changed:
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(texts[name], encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}") from error
     if as_json:
         click.echo(json.dumps(changed))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Collection
 from typing import Any
@@ -16,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from callboard.catalogue import Catalogue
-from callboard.cli.common import counted, json_option, opened, print_json, printable, progress
+from callboard.cli.common import counted, json_option, opened, print_json, printable, progress, whoami
 from callboard.verbs.bulk import MAX_CLEANED
 from callboard.verbs.looking import QueueStats
 
@@ -65,7 +64,7 @@ def list_(as_json: bool) -> None:
 @queues.command(short_help="Start no more jobs of a queue.")
 @click.argument("queue")
 @click.option("--reason", default="", help="Shown wherever the queue is.")
-@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who pauses it [default: $USER].")
+@click.option("--by", default=whoami, help="Who pauses it [default: you].")
 @json_option
 def pause(queue: str, reason: str, by: str, as_json: bool) -> None:
     """Start no more jobs of a queue; running ones finish, adds still land."""

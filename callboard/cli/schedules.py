@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime
 from typing import Any
 
 import click
 
-from callboard.cli.common import counted, json_option, moment, opened, print_json, printable, when
+from callboard.cli.common import counted, json_option, moment, opened, print_json, printable, when, whoami
 from callboard.cli.schedules_shown import print_schedule, print_schedules
 from callboard.schedules.definition import define
 from callboard.schedules.operations import MAX_PAGE, MAX_PREVIEW
@@ -113,7 +112,7 @@ def add(queue: str, actor: str, aligned: bool, as_json: bool, **given: Any) -> N
 @schedules.command(short_help="Tick no more until it is resumed.")
 @id_argument
 @click.option("--reason", default="", help="Shown wherever the schedule is.")
-@click.option("--by", default=lambda: os.environ.get("USER", ""), help="Who pauses it [default: $USER].")
+@click.option("--by", default=whoami, help="Who pauses it [default: you].")
 @json_option
 def pause(id: str, reason: str, by: str, as_json: bool) -> None:
     """Tick no more until it is resumed; the jobs that it has made go on."""

@@ -32,7 +32,7 @@ def workers(as_json: bool) -> None:
     """Show the worker processes and when each was last heard of.
 
     One that is silent for more than ten seconds is red: it was killed, hangs, or does not reach Redis. It stays in the
-    list for ten minutes. One that ended in order is not in it.
+    list for ten minutes, or until another one runs in its place. One that ended in order is not in it.
     """
     with opened() as service:
         now_ms, records = fleet.workers_seen(service.store.call(*fleet.workers_call()))

@@ -19,7 +19,7 @@ from callboard.cli.signals import SignalInbox
 from callboard.settings import Settings
 from callboard.store.address import parse_address
 from demo.monitoring import programs
-from demo.monitoring.folder import TOKEN, CannotWrite, Folder
+from demo.monitoring.folder import TOKEN, CannotWrite, Folder, InUse
 from demo.monitoring.places import HOST, USUAL_PORTS, PortTaken, choose_ports
 from demo.monitoring.stage import Stage, StageFailed
 from monitoring.site import Addresses, Site
@@ -83,7 +83,7 @@ def main(
         folder.write(site)
         click.echo(folder.told, err=True)
         all_programs = _programs(settings, folder, site, chosen, app, processes, threads)
-    except (CannotEmbed, CannotWrite, PortTaken, programs.Missing) as error:
+    except (CannotEmbed, CannotWrite, InUse, PortTaken, programs.Missing) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{data_dir} cannot be used: {error.strerror}") from error
@@ -185,7 +185,7 @@ def _told(settings: Settings, folder: Folder, all_programs: list[programs.Progra
 
 def _welcome(told: dict[str, Any], embedded: bool) -> str:
     lines = [f"{name.replace('_', ' '):16}{where}" for name, where in told.items()]
-    lines += ["", "In another terminal:"]
+    lines += ["", "In another terminal:", "  source .venv/bin/activate"]
     if embedded:
         lines.append(f"  export REDIS_URL=redis://{told['redis']}")
     lines += ["  callboard queues", "", "Ctrl-C ends it."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -21,16 +22,26 @@ class CannotWrite(Exception):
     """The configuration cannot be made."""
 
 
+class InUse(Exception):
+    """Two at once would write over each other's configuration and data."""
+
+
 class Folder:
     """A folder of the owner's alone, since alerts' secrets are in it."""
 
     def __init__(self, path: Path) -> None:
-        """Make it if it is missing.
+        """Make it if it is missing, and keep others out of it as long as this process lives.
 
-        Raises: OSError if it cannot be used.
+        Raises: OSError if it cannot be used; InUse.
         """
         self.path = path.resolve()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise InUse(f"another bin/monitoring uses {self.path}: stop it, or name another --data-dir") from None
         #: The configuration that the programs read.
         self.deploy = self.path / "deploy"
         #: Alertmanager's secrets, one a file (deploy/alertmanager/README.md); its channels are off without them.

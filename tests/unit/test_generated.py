@@ -44,6 +44,13 @@ def test_check_writes_nothing_and_fails(tree: Path) -> None:
     assert CliRunner().invoke(main, ["generate", "--check"]).exit_code == 0
 
 
+def test_a_folder_that_cannot_be_written_to_is_named(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    result = CliRunner().invoke(main, ["generate", "--output", str(tmp_path / "taken/below")])
+    assert result.exit_code == 1
+    assert f"Error: {tmp_path / 'taken/below/docs/reference'} cannot be written: Not a directory" in result.output
+
+
 def test_another_folder_gets_what_differs_there(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def rules(site: Site) -> str:
         return f"{site.span('5m')} {site.grafana_url} {site.catalogue['maintenance'].thresholds.failed}"

@@ -1,13 +1,15 @@
-"""Ports of bin/monitoring: given, usual, or free; and what it says when one cannot be had."""
+"""Ports and folder of bin/monitoring: given, usual, or free; and what it says when one cannot be had."""
 
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from demo.monitoring.command import main
+from demo.monitoring.folder import Folder, InUse
 from demo.monitoring.places import HOST, USUAL_PORTS, PortTaken, choose_ports
 from tests.support.redis_server import free_port
 
@@ -67,3 +69,10 @@ def test_a_module_that_is_not_there_is_refused_before_anything_starts() -> None:
     result = CliRunner().invoke(main, ["--app", "actorz"])
     assert result.exit_code == 2
     assert "there is no module 'actorz'" in result.output
+
+
+def test_two_at_once_do_not_use_one_data_folder(tmp_path: Path) -> None:
+    first = Folder(tmp_path / "data")
+    assert first.path == (tmp_path / "data").resolve()
+    with pytest.raises(InUse, match="another bin/monitoring uses .*--data-dir"):
+        Folder(tmp_path / "data")

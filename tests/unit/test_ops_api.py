@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from werkzeug.test import TestResponse
 
 from callboard.settings import Settings
-from ops_api.app import create_app
+from ops_api.app import MAX_BODY, create_app
 from ops_api.runbooks import anchor
 from ops_api.settings import OpsSettings
 
@@ -45,6 +45,20 @@ def problem_of(response: TestResponse, status: int) -> dict[str, Any]:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "advice"),
+    [
+        ("GET", "/", 404, "/runbooks/"),
+        ("GET", "/runbooks/nope", 404, "there is no runbook 'nope'"),
+        ("GET", "/api/alerts", 405, "Allow"),
+        ("POST", "/api/alerts", 413, f"{MAX_BODY // 1024**2} MiB"),
+    ],
+)
+def test_what_the_framework_refuses_says_what_to_do(method: str, path: str, status: int, advice: str) -> None:
+    response = client_of().open(path, method=method, data=b" " * (MAX_BODY + 1) if method == "POST" else b"")
+    assert advice in problem_of(response, status)["detail"]
 
 
 # Who may scrape
@@ -207,7 +221,6 @@ Many [failed](other.md#QueuePaused), see [the guide](../guides/monitoring.md), [
 def runbooks(tmp_path: Path) -> FlaskClient:
     (tmp_path / "queues.md").write_text(PAGE)
     (tmp_path / "other.md").write_text("no heading\n")
-    (tmp_path / "README.md").write_text("# Not a page\n")
     return client_of(ELSEWHERE, runbooks=tmp_path)
 
 
@@ -240,8 +253,15 @@ def test_the_index_lists_pages_and_their_alerts(runbooks: FlaskClient) -> None:
     text = runbooks.get("/runbooks/").text
     assert '<a href="/runbooks/queues#failedjobshigh">FailedJobsHigh</a>' in text
     assert '<a href="/runbooks/other">other</a>' in text
-    assert "README" not in text
     assert runbooks.get("/runbooks").headers["Location"].endswith("/runbooks/")
+
+
+def test_a_folder_with_a_page_of_its_own_begins_with_it() -> None:
+    client = client_of()
+    text = client.get("/runbooks/").text
+    assert '<h2 id="before-the-first-command">' in text
+    assert '<a href="/runbooks/queues#queuepaused">QueuePaused</a>' in text
+    assert '<a href="/runbooks/#before-the-first-command">' in client.get("/runbooks/queues").text
 
 
 @pytest.mark.parametrize("name", ["nothing", "README", "..%2f..%2fREADME", "queues.md", "QUEUES", "x" * 300])
@@ -258,13 +278,13 @@ def test_an_anchor_is_the_heading_in_lower_case(heading: str, expected: str) -> 
 
 def test_the_runbooks_of_this_tree_are_served() -> None:
     client = client_of()
-    names = {path.stem for path in OpsSettings().runbooks.glob("[a-z]*.md")}
+    names = {"", *(path.stem for path in OpsSettings().runbooks.glob("[a-z]*.md"))}
     pages = {f"/runbooks/{name}": client.get(f"/runbooks/{name}").text for name in names}
     assert pages
     anchors = {path: set(re.findall(r'<h2 id="([^"]+)"', text)) for path, text in pages.items()}
     assert all(anchors.values())
     for path, text in pages.items():
-        for link in re.findall(r'href="(/runbooks/\w[^"]*|#[^"]*)"', text):
+        for link in re.findall(r'href="(/runbooks/[^"]*|#[^"]*)"', text):
             page, _, anchor = link.partition("#")
             assert not anchor or anchor in anchors[page or path], f"{path} links to {link}"
 
@@ -282,7 +302,7 @@ def test_a_token_may_be_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["scrape_token", "alerts_token"])
 @pytest.mark.parametrize("token", ["", " ", "two words", "näive", "x\n"])
 def test_a_token_that_cannot_be_sent_is_refused(name: str, token: str) -> None:
-    with pytest.raises(ValidationError, match=name) as caught:
+    with pytest.raises(ValidationError, match=f"CALLBOARD_OPS_{name.upper()}") as caught:
         OpsSettings(**{name: token})
     assert "two words" not in str(caught.value)
 
@@ -291,15 +311,15 @@ def test_a_token_that_cannot_be_sent_is_refused(name: str, token: str) -> None:
 def test_a_file_without_a_token_is_refused(tmp_path: Path, name: str) -> None:
     file = tmp_path / "token"
     file.write_text("\n")
-    with pytest.raises(ValidationError, match=f"{name}_file is empty"):
+    with pytest.raises(ValidationError, match=f"CALLBOARD_OPS_{name.upper()}_FILE is empty"):
         OpsSettings(**{f"{name}_file": file})
     file.write_text(TOKEN)
     with pytest.raises(ValidationError, match="both set"):
         OpsSettings(**{name: TOKEN, f"{name}_file": file})
     file.write_bytes(b"\xff\xfe")
-    with pytest.raises(ValidationError, match="cannot be read"):
+    with pytest.raises(ValidationError, match="no text in ASCII"):
         OpsSettings(**{f"{name}_file": file})
-    with pytest.raises(ValidationError, match="file"):
+    with pytest.raises(ValidationError, match="nothing cannot be read: No such file"):
         OpsSettings(**{f"{name}_file": tmp_path / "nothing"})
 
 
