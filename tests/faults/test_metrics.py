@@ -95,17 +95,24 @@ def test_of_two_ends_of_a_job_only_the_one_that_redis_took_counts(
         if late == "ended":
             wait_until(lambda: deployment.totals().get("completed") == 1, 10, "the job to complete there")
         stopped.signal_worker(signal.SIGCONT)
-        wait_until(lambda: deployment.totals().get("stale_finishes") == 1, 20, "the late finish to be refused")
+        wait_until(lambda: deployment.totals().get("stale_finishes", 0) >= 1, 20, "the late finish to be refused")
         wait_until(lambda: deployment.totals().get("completed") == 1, 20, "the job to complete")
-        wait_until(lambda: success(page_of(service, other)) == (1, 1), 10, "its end to be counted")
-        wait_until(lambda: page_of(service, stopped).value(RUNS) == 0, 10, "nothing to run where it was stopped")
-        refused, taken = page_of(service, stopped), page_of(service, other)
+
+        # On a machine that halts, the second lease may run out as well and the first worker end the job after all:
+        # whoever ended it, it is counted by him alone.
+        def pages() -> list[Page]:
+            return [page_of(service, tree) for tree in (stopped, other)]
+
+        def counted() -> list[tuple[float, float]]:
+            return sorted(success(page) for page in pages())
+
+        wait_until(lambda: counted() == [(0, 0), (1, 1)], 10, lambda: f"its end to be counted once: {counted()}")
+        wait_until(lambda: not any(page.value(RUNS) for page in pages()), 10, "nothing to run any more")
+        seen = pages()
     service.close()
-    assert success(refused) == (0, 0)
-    assert refused.value("callboard_attempts_total") == 0
-    assert refused.value("callboard_attempt_failures_total") == refused.value("callboard_retries_total") == 0
-    assert refused.value("callboard_shutdown_requeued_total") == 0
-    assert taken.value("callboard_attempts_total") == 1
+    assert sorted(page.value("callboard_attempts_total") for page in seen) == [0, 1]
+    for name in ("callboard_attempt_failures_total", "callboard_retries_total", "callboard_shutdown_requeued_total"):
+        assert [page.value(name) for page in seen] == [0, 0], name
 
 
 def test_a_finish_whose_reply_was_lost_is_counted_once(deployment: Deployment, proxy: Proxy, tmp_path: Path) -> None:
