@@ -10,6 +10,7 @@ import dramatiq
 import dramatiq.broker
 import pytest
 
+from demo.webhook_receiver import WebhookReceiver
 from tests.conftest import SettingsMaker
 from tests.support.app import QUEUES, App, Gate
 from tests.support.schedules import KEEPS_ALL, Timetable
@@ -64,3 +65,10 @@ def exported(make_settings: SettingsMaker) -> Iterator[Timetable]:
     table = everything(make_settings(queues={"q": {}, "r": {}}, only_queues=True))
     yield table
     table.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    """A server on loopback that keeps what is posted to it."""
+    with WebhookReceiver() as receiver:
+        yield receiver

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -152,12 +152,6 @@ def test_a_bad_setting_is_called_by_its_variable(call: Call) -> None:
     result = call("endpoints", "list", CALLBOARD_WEBHOOK_ALLOW="everywhere")
     assert result.exit_code == 1
     assert "CALLBOARD_WEBHOOK_ALLOW: 'everywhere' is not NETWORK/BITS:PORT" in result.stderr
-
-
-@pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with WebhookReceiver() as receiver:
-        yield receiver
 
 
 def test_an_event_is_published_to_those_who_want_it(make_app: AppMaker, receiver: WebhookReceiver) -> None:

@@ -17,12 +17,6 @@ from tests.support.webhooks import QUEUES, Webhooks, secret_of, verified
 
 
 @pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with WebhookReceiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def hooks(make_app: AppMaker) -> Iterator[Webhooks]:
     hooks = Webhooks(make_app(queues=QUEUES))
     yield hooks

@@ -25,12 +25,6 @@ def store_url(valkey_server: Server) -> str:
 
 
 @pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with WebhookReceiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def hooks(make_app: AppMaker) -> Iterator[Webhooks]:
     hooks = Webhooks(make_app(queues=QUEUES, attempt_log=False))
     yield hooks

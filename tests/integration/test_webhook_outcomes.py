@@ -38,12 +38,6 @@ def store_url(valkey_server: Server) -> str:
 
 
 @pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with WebhookReceiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def make_hooks(make_app: AppMaker) -> Iterator[MakeHooks]:
     with contextlib.ExitStack() as stack:
 

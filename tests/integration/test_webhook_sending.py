@@ -26,12 +26,6 @@ from tests.support.webhooks import LOOPBACK
 
 
 @pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with WebhookReceiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def sender() -> Iterator[Sender]:
     sender = Sender(WebhookSettings(allow=LOOPBACK, timeout_s=5))
     yield sender
