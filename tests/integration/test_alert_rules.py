@@ -41,6 +41,7 @@ def test_all_tests_of_rules_are_written() -> None:
     assert {str(path.relative_to(ROOT)) for path in (PROMETHEUS / "tests").glob("*.yml")} == set(TESTS)
 
 
+@pytest.mark.long
 def test_queues_with_other_numbers_are_watched_with_theirs(tmp_path: Path) -> None:
     site = Site(catalogue=Catalogue(DIFFERENT))
     made = {name: make(site) for name, make in (RULES | TESTS).items()}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import redis
 
 from demo.monitoring.places import USUAL_PORTS
@@ -51,6 +52,7 @@ def test_a_program_that_is_not_installed_is_named_with_what_helps(tmp_path: Path
         assert "prometheus is not installed: sudo apt-get install prometheus" in running.output
 
 
+@pytest.mark.long
 def test_a_program_that_ends_by_itself_ends_all_and_its_last_words_are_shown(tmp_path: Path) -> None:
     broken = "#!/bin/sh\necho 'cannot read my configuration' >&2\nexit 3\n"
     with started(tmp_path, {**dict.fromkeys(PROGRAMS, STAYS), "prometheus": broken}) as running:
@@ -60,6 +62,7 @@ def test_a_program_that_ends_by_itself_ends_all_and_its_last_words_are_shown(tmp
     assert redis_is_gone(tmp_path)
 
 
+@pytest.mark.long
 def test_it_can_be_ended_while_it_starts(tmp_path: Path) -> None:
     with started(tmp_path, dict.fromkeys(PROGRAMS, STAYS)) as running:
         running.wait_for("waiting for workers")

@@ -141,6 +141,7 @@ def test_a_second_stop_signal_does_not_wait_for_jobs(notes: Notes) -> None:
         gone(ready.worker, ready.leader)
 
 
+@pytest.mark.long
 def test_hup_replaces_the_first_process_before_it_touches_the_second(notes: Notes) -> None:
     with run(notes, "--processes", "2") as supervisor:
         by_slot = {each.slot: each for each in notes.wait_for_ready(2)}
