@@ -127,13 +127,13 @@ def _dramatiq_cli(module: str, processes: int, threads: int) -> list[str]:
     return [sys.executable, "-m", "dramatiq", module, "--processes", str(processes), "--threads", str(threads)]
 
 
-def _sum_of(length: Literal["llen", "zcard"], *keys: str) -> Callable[[redis.Redis], int]:
+def total(client: redis.Redis, length: Literal["llen", "zcard"], *keys: str) -> int:
     """Several lengths in one round trip and at one moment: a job on its way from one to the other is counted once."""
+    pipeline = client.pipeline(transaction=True)
+    for key in keys:
+        pipeline.llen(key) if length == "llen" else pipeline.zcard(key)
+    return sum(pipeline.execute())
 
-    def read(client: redis.Redis) -> int:
-        pipeline = client.pipeline(transaction=True)
-        for key in keys:
-            pipeline.llen(key) if length == "llen" else pipeline.zcard(key)
-        return sum(pipeline.execute())
 
-    return read
+def _sum_of(length: Literal["llen", "zcard"], *keys: str) -> Callable[[redis.Redis], int]:
+    return lambda client: total(client, length, *keys)

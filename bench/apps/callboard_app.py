@@ -1,7 +1,8 @@
 """Callboard's side: ``dramatiq bench.apps.callboard_app``. Importing it composes the app, as the CLI expects.
 
 The middleware is the platform's, whole, and payloads are checked against a model. ``BENCH_QUEUES`` names the queues,
-separated by commas; each gets an actor ``noop.<queue>``, the first one ``pickup``, ``busy`` and ``asleep`` as well.
+separated by commas; each gets the actors ``noop.<queue>``, ``busy.<queue>`` and ``asleep.<queue>``, the first one
+``pickup`` as well.
 """
 
 from __future__ import annotations
@@ -36,22 +37,21 @@ def _noop(payload: Payload) -> None:
     """Do nothing."""
 
 
-for _queue in QUEUES:
-    dramatiq.actor(queue_name=_queue, actor_name=f"noop.{_queue}", payload=Payload)(_noop)
-
-
-@dramatiq.actor(queue_name=QUEUES[0], payload=Payload)
-def busy(payload: Payload) -> None:  # noqa: ARG001 - jobs of all kinds carry the same
+def _busy(payload: Payload) -> None:  # noqa: ARG001 - jobs of all kinds carry the same
     """Keep a core at work for a millisecond of its own time."""
     until = time.thread_time_ns() + MILLISECOND_NS
     while time.thread_time_ns() < until:
         pass
 
 
-@dramatiq.actor(queue_name=QUEUES[0], payload=Payload)
-def asleep(payload: Payload) -> None:  # noqa: ARG001 - as above
+def _asleep(payload: Payload) -> None:  # noqa: ARG001 - as above
     """Wait for a millisecond, as for an answer."""
     time.sleep(0.001)
+
+
+for _queue in QUEUES:
+    for _kind, _work in (("noop", _noop), ("busy", _busy), ("asleep", _asleep)):
+        dramatiq.actor(queue_name=_queue, actor_name=f"{_kind}.{_queue}", payload=Payload)(_work)
 
 
 @dramatiq.actor(queue_name=QUEUES[0])

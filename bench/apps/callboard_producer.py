@@ -22,7 +22,8 @@ def main() -> None:
     def bulk(jobs: int) -> None:
         for start in range(0, jobs, request.batch):
             some = min(request.batch, jobs - start)
-            service.add_jobs(QUEUE, [JobSpec(request.actor or NOOP, next(source)) for _ in range(some)])
+            actor = request.actor or NOOP
+            service.add_jobs(request.queue or QUEUE, [JobSpec(actor, next(source)) for _ in range(some)])
 
     def single(jobs: int) -> None:
         for _ in range(jobs):

@@ -20,13 +20,14 @@ WARM_UP = 200
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the harness asks for. ``batch``: jobs a call. ``warm``: add ``WARM_UP`` jobs outside the clock first.
-    ``actor``: another than the no-op one (Callboard alone)."""
+    ``queue``, ``actor``: others than the first queue and its no-op actor (Callboard alone)."""
 
     mode: str
     jobs: int
     batch: int = 150
     warm: bool = False
     pause_ms: tuple[float, float] = (15.0, 45.0)
+    queue: str = ""
     actor: str = ""
 
 

@@ -55,16 +55,17 @@ class Histogram:
     total: float = 0.0
     exemplars: list[Exemplar | None] = field(default_factory=list)
 
-    def observe(self, value: float) -> int:
-        """Count a value in the first bucket whose edge it does not exceed. Returns: which bucket that is."""
-        place = bisect_left(self.edges, value)
-        self.counts[place] += 1
+    def observe(self, value: float) -> None:
+        """Count a value in the first bucket whose edge it does not exceed."""
+        self.counts[bisect_left(self.edges, value)] += 1
         self.total += value
-        return place
 
     def observe_job(self, value: float, job: str, at: float) -> None:
         """As :meth:`observe`, keeping the job as the bucket's exemplar."""
-        self.exemplars[self.observe(value)] = (job, value, at)
+        place = bisect_left(self.edges, value)
+        self.counts[place] += 1
+        self.total += value
+        self.exemplars[place] = (job, value, at)
 
     def copy(self) -> Histogram:
         """As it stands."""
@@ -79,6 +80,28 @@ class Counts:
     histograms: dict[WorkerFamily, dict[Labels, Histogram]]
 
 
+@dataclass(slots=True)
+class _Queue:
+    """What is counted of a queue at nearly every job; plain fields, since each look-up costs every job."""
+
+    target_s: float
+    waits: Histogram
+    attempts: Histogram
+    #: Jobs that each objective is about, and those that met it.
+    success: int = 0
+    success_met: int = 0
+    wait: int = 0
+    wait_met: int = 0
+
+
+@dataclass(slots=True)
+class _Actor:
+    """The same of an actor on a queue."""
+
+    runs: Histogram
+    attempts: int = 0
+
+
 class Tally:
     """The counts of one process, as an ``Observer`` of its engine. All queues and actors begin at zero."""
 
@@ -88,30 +111,26 @@ class Tally:
         """``actors``: queue and name of each actor of this process; ``reserve_hold_ms`` as in the settings."""
         self._allowed = allowed
         self._hold_s = reserve_hold_ms / 1000
-        self._targets = {name: spec.wait_target_ms / 1000 for name, spec in catalogue.items()}
         self._edges = {family: family.edges(catalogue) for family in families.FAMILIES if family.edges is not None}
         self._calls: deque[tuple[str, float]] = deque(maxlen=_MOST_CALLS)
         # Taken by the pump's thread and by those of scrapes; never on a job's thread, where an interrupt may strike.
         self._lock = Lock()
 
-        queues = [(name,) for name in catalogue]
-        slos = [(name, slo) for name in catalogue for slo in ("success", "wait")]
+        self._queues = {
+            name: _Queue(
+                spec.wait_target_ms / 1000, self._histogram(families.WAIT), self._histogram(families.JOB_ATTEMPTS)
+            )
+            for name, spec in catalogue.items()
+        }
+        self._actors: dict[Labels, _Actor] = {}
         self._numbers: dict[WorkerFamily, dict[Labels, int]] = {
-            families.ATTEMPTS: {},
             families.ATTEMPT_FAILURES: {},
             families.RETRIES: {},
-            families.SLO_ELIGIBLE: dict.fromkeys(slos, 0),
-            families.SLO_MET: dict.fromkeys(slos, 0),
             families.DEFERRED: {(name, reason): 0 for name in catalogue for reason in REASONS},
-            families.REQUEUED: dict.fromkeys(queues, 0),
+            families.REQUEUED: {(name,): 0 for name in catalogue},
         }
-        self._histograms: dict[WorkerFamily, dict[Labels, Histogram]] = {
-            families.WAIT: {labels: self._histogram(families.WAIT) for labels in queues},
-            families.RUN: {},
-            families.JOB_ATTEMPTS: {labels: self._histogram(families.JOB_ATTEMPTS) for labels in queues},
-            families.FINISH_BATCH: {(): self._histogram(families.FINISH_BATCH)},
-            families.REDIS_CALL: {},
-        }
+        self._batches = self._histogram(families.FINISH_BATCH)
+        self._calls_of: dict[str, Histogram] = {}
         for pair in actors:
             self._begin(pair)
 
@@ -120,10 +139,22 @@ class Tally:
     def ended(self, queue: str, ends: Sequence[tuple[Finish, Job]], sent: int) -> None:
         """See ``Observer``."""
         at = time()
+        of_queue = self._queues[queue]
         with self._lock:
-            self._histograms[families.FINISH_BATCH][()].observe(sent)
+            self._batches.observe(sent)
             for finish, job in ends:
-                self._count(queue, finish, job, at)
+                if finish[2] == COMPLETED and job.guarded:
+                    # Nearly all of them.
+                    if not job.wait_counted:
+                        self._count_wait(of_queue, job, at)
+                    of_actor = self._actors.get((queue, job.actor_name)) or self._begin((queue, job.actor_name))
+                    of_actor.attempts += 1
+                    of_actor.runs.observe_job(finish[3] / 1000, job.message_id, at)
+                    of_queue.success += 1
+                    of_queue.success_met += 1
+                    of_queue.attempts.observe(job.attempt)
+                else:
+                    self._count(queue, finish, job, at)
             self._count_calls()
 
     def requeued(self, queue: str, jobs: int) -> None:
@@ -145,45 +176,57 @@ class Tally:
             self._count_calls()
             for queue, jobs in held.items():
                 for job in jobs:
-                    if job.guarded:
-                        self._count_wait(queue, job, at)
-            return Counts(
-                {family: dict(cells) for family, cells in self._numbers.items()},
-                {f: {labels: each.copy() for labels, each in cells.items()} for f, cells in self._histograms.items()},
-            )
+                    if job.guarded and not job.wait_counted:
+                        self._count_wait(self._queues[queue], job, at)
+            return Counts(self._numbers_now(), self._histograms_now())
 
     # With the lock held
 
+    def _numbers_now(self) -> dict[WorkerFamily, dict[Labels, int]]:
+        eligible: dict[Labels, int] = {}
+        met: dict[Labels, int] = {}
+        for name, each in self._queues.items():
+            eligible[name, "success"], eligible[name, "wait"] = each.success, each.wait
+            met[name, "success"], met[name, "wait"] = each.success_met, each.wait_met
+        attempts = {pair: each.attempts for pair, each in self._actors.items()}
+        others = {family: dict(cells) for family, cells in self._numbers.items()}
+        return {families.ATTEMPTS: attempts, families.SLO_ELIGIBLE: eligible, families.SLO_MET: met, **others}
+
+    def _histograms_now(self) -> dict[WorkerFamily, dict[Labels, Histogram]]:
+        return {
+            families.WAIT: {(name,): each.waits.copy() for name, each in self._queues.items()},
+            families.RUN: {pair: each.runs.copy() for pair, each in self._actors.items()},
+            families.JOB_ATTEMPTS: {(name,): each.attempts.copy() for name, each in self._queues.items()},
+            families.FINISH_BATCH: {(): self._batches.copy()},
+            families.REDIS_CALL: {(verb,): each.copy() for verb, each in self._calls_of.items()},
+        }
+
     def _count(self, queue: str, finish: Finish, job: Job, at: float) -> None:
-        numbers = self._numbers
+        """An end of any kind."""
+        of_queue = self._queues[queue]
         outcome = finish[2]
         if job.cancel_asked and outcome != COMPLETED:
             outcome = CANCELLED  # as Redis ends it, whatever the attempt came to
         ran = job.guarded
-        if ran:
-            self._count_wait(queue, job, at)
+        if ran and not job.wait_counted:
+            self._count_wait(of_queue, job, at)
         if outcome == BACK:
-            numbers[families.REQUEUED][queue,] += 1
+            self._numbers[families.REQUEUED][queue,] += 1
             return
         if finish[2] == BACK:
             return  # cancelled before it started, or while a shutdown interrupted it
         if ran:
             self._count_attempt((queue, job.actor_name), outcome, finish[3] / 1000, job, at)
         if outcome in (COMPLETED, FAILED):
-            success = (queue, "success")
-            numbers[families.SLO_ELIGIBLE][success] += 1
-            if outcome == COMPLETED:
-                numbers[families.SLO_MET][success] += 1
-            self._histograms[families.JOB_ATTEMPTS][queue,].observe(job.attempt if ran else job.attempt - 1)
+            of_queue.success += 1
+            of_queue.success_met += outcome == COMPLETED
+            of_queue.attempts.observe(job.attempt if ran else job.attempt - 1)
 
     def _count_attempt(self, pair: Labels, outcome: str, seconds: float, job: Job, at: float) -> None:
         numbers = self._numbers
-        if pair not in numbers[families.ATTEMPTS]:
-            self._begin(pair)  # sent to another queue than its actor's own
-        numbers[families.ATTEMPTS][pair] += 1
-        self._histograms[families.RUN][pair].observe_job(seconds, job.message_id, at)
-        if outcome == COMPLETED:
-            return
+        of_actor = self._actors.get(pair) or self._begin(pair)  # sent to another queue than its actor's own
+        of_actor.attempts += 1
+        of_actor.runs.observe_job(seconds, job.message_id, at)
         if outcome == DEFERRED:
             numbers[families.DEFERRED][pair[0], _reason(job)] += 1
         elif outcome == RETRY:
@@ -193,35 +236,33 @@ class Tally:
             failures = numbers[families.ATTEMPT_FAILURES]
             failures[failure] = failures.get(failure, 0) + 1
 
-    def _count_wait(self, queue: str, job: Job, at: float) -> None:
-        if job.wait_counted:
-            return
+    def _count_wait(self, of_queue: _Queue, job: Job, at: float) -> None:
+        """The wait of a job that has not been counted yet."""
         job.wait_counted = True
         if job.stalls:
             return
         # `wait_ms` is until the fetch; a job from the reserve has waited on.
         waited = job.wait_ms / 1000 + max(0.0, job.started - (job.reserved_until - self._hold_s))
-        self._histograms[families.WAIT][queue,].observe_job(waited, job.message_id, at)
+        of_queue.waits.observe_job(waited, job.message_id, at)
         if job.first_start:
-            wait = (queue, "wait")
-            self._numbers[families.SLO_ELIGIBLE][wait] += 1
-            if waited <= self._targets[queue]:
-                self._numbers[families.SLO_MET][wait] += 1
+            of_queue.wait += 1
+            of_queue.wait_met += waited <= of_queue.target_s
 
     def _count_calls(self) -> None:
-        calls, by_verb = self._calls, self._histograms[families.REDIS_CALL]
+        calls, by_verb = self._calls, self._calls_of
         while calls:
             verb, seconds = calls.popleft()
-            of_verb = by_verb.get((verb,))
+            of_verb = by_verb.get(verb)
             if of_verb is None:
-                of_verb = by_verb[verb,] = self._histogram(families.REDIS_CALL)
+                of_verb = by_verb[verb] = self._histogram(families.REDIS_CALL)
             of_verb.observe(seconds)
 
-    def _begin(self, pair: Labels) -> None:
-        numbers = self._numbers
-        numbers[families.ATTEMPTS][pair] = numbers[families.RETRIES][pair] = 0
-        numbers[families.ATTEMPT_FAILURES][*pair, OTHER] = 0
-        self._histograms[families.RUN][pair] = self._histogram(families.RUN)
+    def _begin(self, pair: Labels) -> _Actor:
+        """An actor on a queue, from zero."""
+        self._numbers[families.RETRIES][pair] = 0
+        self._numbers[families.ATTEMPT_FAILURES][*pair, OTHER] = 0
+        made = self._actors[pair] = _Actor(self._histogram(families.RUN))
+        return made
 
     def _histogram(self, family: WorkerFamily) -> Histogram:
         edges = self._edges[family]
