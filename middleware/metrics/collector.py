@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from itertools import accumulate
+from time import sleep
 
 from prometheus_client import CollectorRegistry, GCCollector, Metric, PlatformCollector, ProcessCollector
 from prometheus_client.registry import Collector
@@ -53,6 +54,7 @@ class WorkerCollector(Collector):
             metric = Metric(family.name, family.help, family.kind)
             _fill(metric, family, counts, held)
             yield metric
+            sleep(0)  # writing a page out takes milliseconds: jobs and the pump come between
 
 
 def _fill(metric: Metric, family: WorkerFamily, counts: Counts, held: Mapping[str, Iterable[Job]]) -> None:
