@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.measure import Measurement
 from rich.padding import Padding
-from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
 from callboard.catalogue import Catalogue
 from callboard.cli.common import counted, json_option, opened, print_json, printable, progress, whoami
+from callboard.cli.tables import fitting, print_lines, whole_lines
 from callboard.verbs.bulk import MAX_CLEANED
 from callboard.verbs.looking import QueueStats
 
@@ -25,8 +24,6 @@ _COUNTS = ("waiting", "delayed", "active", "blocked", "completed", "failed", "ca
 _RARE = {"blocked", "cancelled"}
 #: What a narrow terminal goes without, the first first.
 _GIVE_WAY = ("oldest", "cancelled", "completed", "blocked", "delayed")
-#: Wider than any table.
-_ENDLESS = 10_000
 #: Into a pipe goes the whole table, whatever the width of a terminal would be.
 _PIPE_WIDTH = 160
 
@@ -120,17 +117,11 @@ def _say(answer: dict[str, Any], text: str, as_json: bool) -> None:
 
 def _print(console: Console, stats: list[QueueStats], catalogue: Catalogue) -> None:
     """The table in as many columns as fit; below a paused queue a line that says by whom and why."""
-    gone: set[str] = set()
-    for name in ("", *_GIVE_WAY):  # the first is the whole table
-        gone.add(name)
-        table = _table(stats, catalogue, gone)
-        width = Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum
-        if width <= console.width:
-            break
-    head, *rows = console.render_lines(table, console.options.update(width=max(width, console.width)), pad=False)
-    console.print(Segments([*head, Segment.line()]), crop=False)
+    table = fitting(console, lambda gone: _table(stats, catalogue, gone), _GIVE_WAY)
+    head, *rows = whole_lines(console, table)
+    print_lines(console, [head])
     for row, each in zip(rows, stats, strict=True):
-        console.print(Segments([*row, Segment.line()]), crop=False)
+        print_lines(console, [row])
         if each.paused:
             console.print(Padding(_pause(each), (0, 0, 0, 2)))
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from callboard.cli.common import printable, when
+from callboard.cli.tables import print_whole, width_of
 from callboard.records import JobView
 from callboard.verbs.telling import JobDetails
 
@@ -37,8 +37,8 @@ _NUMBERS = {"priority", "attempts"}
 #: What a narrow terminal goes without, the first first, and the fewest characters of a reason that say something.
 _GIVE_WAY = ("at", "attempts", "priority", "workspace", "reason", "actor")
 _REASON_MIN = 20
-#: Between two columns, and wider than any table.
-_GAP, _ENDLESS = 2, 10_000
+#: Characters between two columns.
+_GAP = 2
 
 
 def print_jobs(jobs: Sequence[JobView], *, state: str = "", note: str = "", cursor: str | None = None) -> None:
@@ -50,7 +50,7 @@ def print_jobs(jobs: Sequence[JobView], *, state: str = "", note: str = "", curs
     if jobs and sys.stdout.isatty():
         _print_fitting(Console(), jobs, state)
     elif jobs:
-        _print_whole(Console(), _table(jobs, _COLUMNS))
+        print_whole(Console(), _table(jobs, _COLUMNS))
     if note:
         click.echo(note, err=True)
     if cursor is not None:
@@ -65,7 +65,7 @@ def _print_fitting(console: Console, jobs: Sequence[JobView], state: str) -> Non
         gone.add(name)
         shown = {name: cell for name, cell in columns.items() if name not in gone}
         rest = {name: cell for name, cell in shown.items() if name != "reason"}
-        room = console.width - _width(console, _table(jobs, rest)) - _GAP
+        room = console.width - width_of(console, _table(jobs, rest)) - _GAP
         if "reason" not in shown and room + _GAP >= 0:
             break
         if "reason" in shown and room >= min(_REASON_MIN, max(len(shown["reason"](job)) for job in jobs)):
@@ -73,7 +73,7 @@ def _print_fitting(console: Console, jobs: Sequence[JobView], state: str) -> Non
     if "reason" in shown:
         reason = shown["reason"]
         shown["reason"] = lambda job: _cut_to(reason(job), room)
-    _print_whole(console, _table(jobs, shown))
+    print_whole(console, _table(jobs, shown))
 
 
 def _cut_to(text: str, cells: int) -> str:
@@ -81,16 +81,6 @@ def _cut_to(text: str, cells: int) -> str:
     cut = Text(text)
     cut.truncate(max(cells, 1), overflow="ellipsis")
     return cut.plain
-
-
-def _print_whole(console: Console, table: Table) -> None:
-    """Cut nothing: lines that are too long are the terminal's to wrap."""
-    Console(width=max(console.width, _width(console, table))).print(table)
-
-
-def _width(console: Console, table: Table) -> int:
-    """How wide ``table`` is when nothing is cut."""
-    return Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum
 
 
 def _table(jobs: Sequence[JobView], columns: Mapping[str, Callable[[JobView], str]]) -> Table:

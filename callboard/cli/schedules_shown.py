@@ -7,19 +7,16 @@ from collections.abc import Iterator
 
 import click
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from callboard.cli.common import counted, printable, when
+from callboard.cli.tables import print_whole
 from callboard.schedules.operations import SchedulePage
 from callboard.schedules.state import Schedule
 
 _COLUMNS = ("schedule", "queue", "when", "next", "made", "skipped", "errors")
 _NUMBERS = {"made", "skipped", "errors"}
-
-#: Wider than any table.
-_ENDLESS = 10_000
 
 
 def print_schedules(page: SchedulePage) -> None:
@@ -32,9 +29,7 @@ def print_schedules(page: SchedulePage) -> None:
         cells = [each.id, each.queue, printable(each.definition.when), _next(each), *counts]
         table.add_row(*(Text(cell, style="red" if each.paused or each.errors else "") for cell in cells))
     if page.schedules:
-        console = Console()
-        width = Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum
-        Console(width=max(console.width, width)).print(table)
+        print_whole(Console(), table)
     click.echo(counted(page.total, "schedule") + " in all", err=True)
     if page.cursor is not None:
         click.echo(f"more with --cursor {page.cursor}", err=True)

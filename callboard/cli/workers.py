@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.measure import Measurement
-from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
 from callboard.cli.common import counted, json_option, opened, print_json, printable
+from callboard.cli.tables import ENDLESS, fitting, print_whole
 from callboard.naming import NamedWorker, named_workers
 from callboard.verbs import fleet
 
@@ -22,8 +22,6 @@ _NUMBERS = {"pid", "slot", "threads", "busy", "heartbeat"}
 _GIVE_WAY = ("metrics", "version", "queues", "id", "slot")
 #: So many queues are named; of more it is said how many there are.
 _NAMED = 3
-#: Wider than any table.
-_ENDLESS = 10_000
 
 
 @click.command()
@@ -40,8 +38,10 @@ def workers(as_json: bool) -> None:
     if as_json:
         print_json([_facts(each, now_ms) for each in found])
         return
-    # Into a pipe goes the whole table, whatever the width of a terminal would be.
-    _print(Console() if sys.stdout.isatty() else Console(width=_ENDLESS), found, now_ms)
+    if found:
+        # Into a pipe goes the whole table, whatever the width of a terminal would be.
+        console = Console() if sys.stdout.isatty() else Console(width=ENDLESS)
+        _print(console, found, now_ms)
     silent = sum(not each.alive for each in found)
     click.echo(counted(len(found) - silent, "worker") + (f", {silent:,} silent" if silent else ""), err=True)
 
@@ -62,21 +62,11 @@ def _age_s(worker: NamedWorker, now_ms: int) -> float:
 
 
 def _print(console: Console, found: list[NamedWorker], now_ms: int) -> None:
-    """The table in as many columns as fit; nothing in them is cut."""
-    if not found:
-        return
-    gone: set[str] = set()
-    for name in ("", *_GIVE_WAY):  # the first is the whole table
-        gone.add(name)
-        table = _table(found, now_ms, gone)
-        width = Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum
-        if width <= console.width:
-            break
-    for line in console.render_lines(table, console.options.update(width=max(width, console.width)), pad=False):
-        console.print(Segments([*line, Segment.line()]), crop=False)
+    """The table in as many columns as fit."""
+    print_whole(console, fitting(console, lambda gone: _table(found, now_ms, gone), _GIVE_WAY))
 
 
-def _table(found: list[NamedWorker], now_ms: int, gone: set[str]) -> Table:
+def _table(found: list[NamedWorker], now_ms: int, gone: Collection[str]) -> Table:
     """The table without the columns of ``gone``."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     rows = [_cells(each, now_ms) for each in found]
