@@ -143,18 +143,7 @@ class Tally:
         with self._lock:
             self._batches.observe(sent)
             for finish, job in ends:
-                if finish[2] == COMPLETED and job.guarded:
-                    # Nearly all of them.
-                    if not job.wait_counted:
-                        self._count_wait(of_queue, job, at)
-                    of_actor = self._actors.get((queue, job.actor_name)) or self._begin((queue, job.actor_name))
-                    of_actor.attempts += 1
-                    of_actor.runs.observe_job(finish[3] / 1000, job.message_id, at)
-                    of_queue.success += 1
-                    of_queue.success_met += 1
-                    of_queue.attempts.observe(job.attempt)
-                else:
-                    self._count(queue, finish, job, at)
+                self._count(queue, of_queue, finish, job, at)
             self._count_calls()
 
     def requeued(self, queue: str, jobs: int) -> None:
@@ -201,9 +190,7 @@ class Tally:
             families.REDIS_CALL: {(verb,): each.copy() for verb, each in self._calls_of.items()},
         }
 
-    def _count(self, queue: str, finish: Finish, job: Job, at: float) -> None:
-        """An end of any kind."""
-        of_queue = self._queues[queue]
+    def _count(self, queue: str, of_queue: _Queue, finish: Finish, job: Job, at: float) -> None:
         outcome = finish[2]
         if job.cancel_asked and outcome != COMPLETED:
             outcome = CANCELLED  # as Redis ends it, whatever the attempt came to
@@ -227,6 +214,8 @@ class Tally:
         of_actor = self._actors.get(pair) or self._begin(pair)  # sent to another queue than its actor's own
         of_actor.attempts += 1
         of_actor.runs.observe_job(seconds, job.message_id, at)
+        if outcome == COMPLETED:
+            return
         if outcome == DEFERRED:
             numbers[families.DEFERRED][pair[0], _reason(job)] += 1
         elif outcome == RETRY:

@@ -57,6 +57,8 @@ def test_a_killed_worker_takes_its_counts_along_and_the_next_begins_at_zero(
         tree.ready()
         jobs = [service.add_job("work", "gated", {"gate": str(gate)}).id for _ in range(3)]
         wait_until(lambda: page_of(service, tree).value(RUNS, actor="gated") == 3, 10, "all to run")
+        # The page has them a moment before the actors write their starts down.
+        wait_until(lambda: set(deployment.ledger.starts()) == set(jobs), 10, "all to have noted their start")
         assert len(tree.kill().in_flight) == 3
     with WorkerTree(deployment, tmp_path / "b.log") as tree:
         tree.ready()
