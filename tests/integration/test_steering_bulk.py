@@ -38,6 +38,16 @@ def fill(desk: Desk, place: str, count: int = COUNT) -> list[str]:
     return ids
 
 
+def past_the_begin(desk: Desk) -> None:
+    """Wait until what happens next bears a later millisecond than the begin of the run that called back.
+
+    What happens in that very millisecond would be among the jobs that the run means.
+    """
+    now = desk.engine.now()
+    while desk.engine.now() == now:
+        pass
+
+
 RUNS: dict[str, tuple[str, str, Callable[[Desk, bulk.Progress | None], int]]] = {
     "retry_all": ("failed", "waiting", lambda d, p: d.service.retry_all("q", progress=p)),
     "promote_all": ("delayed", "waiting", lambda d, p: d.service.promote_all("q", progress=p)),
@@ -107,12 +117,9 @@ def test_two_runs_at_once_share_the_work(desk: Desk, name: str) -> None:
 
 def test_jobs_that_fail_again_meanwhile_are_left_alone(desk: Desk) -> None:
     fill(desk, "failed")
-    before = desk.engine.now()
 
     def fail_again(_changed: int, _looked: int) -> None:
-        # In the same millisecond as the run's begin it would be one of the jobs that are meant.
-        while desk.engine.now() == before:
-            pass
+        past_the_begin(desk)
         desk.worker.cycle(*((job_id, "f") for job_id in desk.worker.fetch(100)))
 
     assert desk.service.retry_all("q", progress=fail_again) == COUNT
@@ -121,11 +128,9 @@ def test_jobs_that_fail_again_meanwhile_are_left_alone(desk: Desk) -> None:
 
 def test_jobs_that_are_delayed_again_meanwhile_keep_their_backoff(desk: Desk) -> None:
     fill(desk, "delayed")
-    before = desk.engine.now()
 
     def retry_later(_changed: int, _looked: int) -> None:
-        while desk.engine.now() == before:
-            pass
+        past_the_begin(desk)
         desk.worker.cycle(*((job_id, "r", {"delay": 2 * HOUR}) for job_id in desk.worker.fetch(100)))
         desk.engine.add("new", payload=payload(), delay=2 * HOUR)
 
@@ -136,11 +141,9 @@ def test_jobs_that_are_delayed_again_meanwhile_keep_their_backoff(desk: Desk) ->
 
 def test_what_is_added_meanwhile_is_not_cancelled(desk: Desk) -> None:
     fill(desk, "waiting")
-    before = desk.engine.now()
 
     def add_more(changed: int, _looked: int) -> None:
-        while desk.engine.now() == before:
-            pass
+        past_the_begin(desk)
         desk.engine.add(f"new-{changed}", payload=payload())
 
     assert desk.service.cancel_all("q", progress=add_more) == COUNT
